@@ -1,0 +1,6 @@
+std = "lua54"
+max_line_length = 120
+self = false
+unused_args = false
+exclude_files = { "spec/verify/**", "bench/**/peers/**" }
+files["spec/**/*.lua"] = { std = "lua54+busted" }

@@ -1,0 +1,120 @@
+# What can be done here; mk/build.mk knows how the module is built.
+
+BUILD ?= build
+LUA ?= lua5.4
+BUSTED ?= $(LUA) $(shell command -v busted) --ignore-lua
+PREFIX ?= /usr/local
+LUA_CMOD ?= $(PREFIX)/lib/lua/5.4
+LUA_LMOD ?= $(PREFIX)/share/lua/5.4
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+SPEC ?=
+ARGS ?=
+
+asan := build/asan
+cov := build/cov
+seeds ?= 1 2 3
+
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+compile = $(MAKE) $(if $(V),,-s) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) -f mk/build.mk
+paths = LUA_PATH='$(abspath $1)/?.lua;$(abspath $1)/?/init.lua;;' LUA_CPATH='$(abspath $1)/?.so;;'
+with = env -u LUA_PATH_5_4 -u LUA_CPATH_5_4 -u LUA_INIT $(call paths,$1) NEAP_BUILD='$(abspath $1)'
+specs := $(shell find spec -name '*_spec.lua' 2>/dev/null)
+# A step whose files are not there says so and passes; .ci/run looks for "skip:".
+given = @$(if $(strip $1),$2,echo 'skip: $3')
+
+all: ## build into build/
+	@$(compile) BUILD=$(BUILD)
+
+env: ## print the exports that make any script find the build: eval "$(make -s env)"
+	@printf 'export %s\n' $(foreach p,$(call paths,$(BUILD)),"$(p)")
+
+setup: ## install what is missing (Debian: with apt-get)
+	@sh tools/setup
+
+demo: setup all ## crawl a small site with the example fetcher
+	$(call given,$(wildcard examples/fetch.lua),$(call with,$(BUILD)) $(LUA) examples/fetch.lua $(ARGS),no examples/fetch.lua)
+
+test: setup all spec ## run the specs; SPEC=file for some of them
+
+spec:
+	$(call given,$(specs),$(call with,$(BUILD)) $(BUSTED) $(ARGS) $(SPEC),no specs)
+
+lint: ## luacheck, the strict warnings of gcc and clang, the length of files
+	@sh tools/lint
+
+check: setup lint all spec asan ## lint, specs, specs under sanitizers
+
+preload := build/obj/preload.so
+$(preload): tools/preload.c
+	@mkdir -p $(@D)
+	@$(CC) -shared -fPIC -o $@ $<
+
+asan: $(preload) ## specs under AddressSanitizer, UBSan and LeakSanitizer
+	@$(compile) BUILD=$(asan) CC=gcc LDFLAGS=-Wl,-z,nodelete \
+	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined'
+	$(call given,$(specs),$(call with,$(asan)) NEAP_SLOW=1 sh tools/sanitized $(preload) $(BUSTED) $(ARGS) $(SPEC),no specs)
+
+stress: stress-gc stress-shuffle oom fuzz valgrind ## all five of them
+
+stress-gc: all ## specs with a collection at every step
+	$(call given,$(specs),$(call with,$(BUILD)) NEAP_SLOW=1 NEAP_STRESS=gc $(BUSTED) $(SPEC),no specs)
+
+stress-shuffle: all ## specs with ties in random order; seeds="1 2 3"
+	$(call given,$(specs),for seed in $(seeds); do echo "seed $$seed"; \
+	  $(call with,$(BUILD)) NEAP_STRESS=shuffle NEAP_SEED=$$seed $(BUSTED) $(SPEC) || exit 1; done,no specs)
+
+# Every allocation fails once: spec/c/oom.c is a host that runs its argument so, spec/c/oom.lua the script.
+driver := $(wildcard spec/c/oom.c)
+script := $(wildcard spec/c/oom.lua)
+oom: all ## every allocation fails once
+ifneq ($(driver),)
+	@mkdir -p $(BUILD)/spec
+	@$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Isrc -Iinclude $$(pkg-config --cflags lua5.4 libuv) -rdynamic \
+	  $(driver) -o $(BUILD)/spec/oom $$(pkg-config --libs lua5.4) -ldl -lpthread -lm
+	@$(call with,$(BUILD)) $(BUILD)/spec/oom $(script)
+else
+	$(call given,$(script),$(call with,$(BUILD)) $(LUA) $(script),no spec/c/oom.c or spec/c/oom.lua)
+endif
+
+fuzz: all ## the stored random programs, compared with CPython 3.13
+	$(call given,$(wildcard spec/verify/fuzz/diff.py),$(call with,$(BUILD)) sh tools/fuzz $(ARGS),no spec/verify/fuzz/diff.py)
+
+valgrind: all $(preload) ## specs under valgrind
+	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(BUILD)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
+	  valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) $(SPEC),no specs or no valgrind)
+
+coverage: ## lines and branches of src/ that the specs and the sweep reach; fails under 95 and 85
+	@$(compile) BUILD=$(cov) CC=gcc CFLAGS='-O0 -g --coverage -DNDEBUG'
+	@find $(cov) -name '*.gcda' -delete
+	$(call given,$(specs),$(call with,$(cov)) $(BUSTED) -o TAP $(SPEC) >$(cov)/specs.tap || { grep -v '^ok' $(cov)/specs.tap; exit 1; },no specs)
+	@$(if $(driver)$(script),$(MAKE) -s oom BUILD=$(cov) CC=gcc CFLAGS='-O0 -g --coverage -DNDEBUG')
+	$(call given,$(specs),$(LUA) tools/coverage.lua $(cov) 95 85,no specs)
+
+bench: all ## what things cost, beside whichever peers are installed
+	$(call given,$(wildcard bench/run.lua bench/run.py),$(call with,$(BUILD)) \
+	  $(if $(wildcard bench/run.lua),$(LUA) bench/run.lua,python3 bench/run.py) $(ARGS),no bench/run.lua or bench/run.py)
+
+modules = $(patsubst lua/%,%,$(shell find lua -name '*.lua' 2>/dev/null))
+
+install: all ## into PREFIX (/usr/local), below DESTDIR
+	install -d $(sort $(dir $(addprefix $(DESTDIR)$(LUA_LMOD)/,$(modules)))) $(DESTDIR)$(LUA_CMOD)/neap
+	install -m 755 $(BUILD)/neap/core.so $(DESTDIR)$(LUA_CMOD)/neap/core.so
+	@for m in $(modules); do install -m 644 lua/$$m "$(DESTDIR)$(LUA_LMOD)/$$m" || exit 1; done
+
+uninstall:
+	rm -f $(DESTDIR)$(LUA_CMOD)/neap/core.so $(addprefix $(DESTDIR)$(LUA_LMOD)/,$(modules))
+	@find $(DESTDIR)$(LUA_CMOD)/neap $(DESTDIR)$(LUA_LMOD)/neap -depth -type d -empty -delete 2>/dev/null || true
+
+rock: setup ## luarocks make, offline, into build/rock; then run the installed module
+	@sh tools/rock
+
+clean:
+	rm -rf build
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
+
+.PHONY: all env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage \
+  bench install uninstall rock clean help

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * The C module: opens the layers, nothing more. */
+#include "kernel/open.h"
+
+LUAMOD_API int luaopen_neap_core(lua_State *L);
+
+static const char module_key = 0; /* registry: the module table */
+
+__attribute__((visibility("default"))) int luaopen_neap_core(lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key) == LUA_TTABLE) return 1;
+  lua_newtable(L);
+  Core *core = kernel_open(L);
+  UNUSED(core);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &module_key);
+  return 1;
+}

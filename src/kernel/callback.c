@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/callback.h"
+
+#include <limits.h>
+#include <math.h>
+
+#include "kernel/context.h"
+#include "kernel/report.h"
+#include "kernel/task.h"
+#include "kernel/trace.h"
+
+/* callback, core: calls the function with its arguments, in its context */
+static int call(lua_State *L) {
+  Callback *callback = lua_touserdata(L, 1);
+  Core *core = lua_touserdata(L, 2);
+  anchor_delete(core, callback->anchor);
+  callback->spent = true;
+  luaL_checkstack(L, callback->count + 6, "too many arguments");
+  lua_getiuservalue(L, 1, callback->count + 2);
+  context_enter(L, core);
+  lua_pushlightuserdata(L, core);
+  lua_pushcclosure(L, trace_on_callback_error, 1);
+  int handler = lua_gettop(L);
+  for (int i = 1; i <= callback->count + 1; i++) lua_getiuservalue(L, 1, i);
+  if (lua_pcall(L, callback->count, 0, handler) != LUA_OK) {
+    if (lua_type(L, -1) != LUA_TTABLE) { /* no memory for the message handler */
+      lua_createtable(L, 0, 3);
+      lua_pushvalue(L, -2);
+      lua_setfield(L, -2, "exception");
+    }
+    lua_pushliteral(L, "error in a callback");
+    lua_setfield(L, -2, "message");
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "handle");
+    report(L, core);
+  }
+  context_leave(core);
+  return 0;
+}
+
+static void on_call(Core *core, Job *job) {
+  Callback *callback = container_of(job, Callback, timer.job);
+  core_call(core, call, callback->anchor);
+}
+
+Callback *callback_new(lua_State *L, Core *core, int first) {
+  int n = lua_gettop(L) - first;
+  if (n > USHRT_MAX - 8) luaL_error(L, "too many arguments");
+  Callback *callback = object_new(L, &callback_type, sizeof *callback, n + 2);
+  callback->count = (uint16_t)n;
+  callback->when = NAN;
+  timer_setup(&callback->timer, on_call);
+  if (context_push(L, core))
+    lua_setiuservalue(L, -2, n + 2);
+  lua_insert(L, first);
+  for (int i = n + 1; i > 0; i--) lua_setiuservalue(L, first, i);
+  callback->anchor = anchor_new(L, core, first);
+  return callback;
+}
+
+bool callback_calls(lua_State *L, Core *core, Link *link, int function) {
+  if (container_of(link, Job, link)->run != on_call) return false;
+  Callback *callback = container_of(link, Callback, timer.job.link);
+  anchor_push(core, L, callback->anchor);
+  lua_getiuservalue(L, -1, 1);
+  bool same = lua_rawequal(L, -1, function);
+  lua_pop(L, 2);
+  return same;
+}
+
+static void drop(Core *core, Callback *callback) {
+  if (callback->spent) return;
+  callback->spent = callback->cancelled = true;
+  timer_disarm(core, &callback->timer);
+  anchor_delete(core, callback->anchor);
+}
+
+void callback_drop(Core *core, Link *link) { drop(core, container_of(link, Callback, timer.job.link)); }
+
+void callback_purge(lua_State *L, Core *core) {
+  for (uint32_t slot = 1; slot <= core->slot_count; slot++) {
+    anchor_push(core, L, slot);
+    Callback *callback = object_test(L, -1, &callback_type);
+    if (callback) drop(core, callback);
+    lua_pop(L, 1);
+  }
+}
+
+/* ---- the Lua side ---- */
+
+static void check_function(lua_State *L, int arg) {
+  if (lua_isfunction(L, arg)) return;
+  if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL) argument_error(L, arg, "function");
+  lua_pop(L, 1);
+}
+
+/* handle = call_soon(fn, ...) */
+static int f_call_soon(lua_State *L) {
+  Core *core = core_of(L);
+  check_function(L, 1);
+  Callback *callback = callback_new(L, core, 1);
+  job_post(core, &callback->timer.job);
+  return 1;
+}
+
+/* handle = call_soon_threadsafe(fn, ...): also wakes the poll */
+static int f_call_soon_threadsafe(lua_State *L) {
+  Core *core = core_of(L);
+  int results = f_call_soon(L);
+  uv_async_send(&core->async);
+  return results;
+}
+
+static int call_when(lua_State *L, double when) {
+  Core *core = core_of(L);
+  check_function(L, 2);
+  lua_remove(L, 1);
+  timer_reserve(L, core);
+  Callback *callback = callback_new(L, core, 1);
+  callback->when = when;
+  timer_reserve(L, core);
+  timer_arm(core, &callback->timer, deadline_at(when));
+  return 1;
+}
+
+/* handle = call_later(seconds, fn, ...) */
+static int f_call_later(lua_State *L) {
+  double delay = check_seconds(L, 1);
+  return call_when(L, (double)core_now(core_of(L)) / 1e9 + delay);
+}
+
+/* handle = call_at(when, fn, ...) */
+static int f_call_at(lua_State *L) { return call_when(L, check_seconds(L, 1)); }
+
+/* time = time(): seconds of the loop's clock */
+static int f_time(lua_State *L) {
+  lua_pushnumber(L, (double)core_now(core_of(L)) / 1e9);
+  return 1;
+}
+
+const luaL_Reg callback_functions[] = {
+    {"call_soon", f_call_soon},
+    {"call_soon_threadsafe", f_call_soon_threadsafe},
+    {"call_later", f_call_later},
+    {"call_at", f_call_at},
+    {"time", f_time},
+    {NULL, NULL},
+};
+
+/* handle:cancel() */
+static int f_cancel(lua_State *L) {
+  drop(core_of(L), object_check(L, 1, &callback_type));
+  return 0;
+}
+
+/* cancelled = handle:cancelled() */
+static int f_cancelled(lua_State *L) {
+  Callback *callback = object_check(L, 1, &callback_type);
+  lua_pushboolean(L, callback->cancelled);
+  return 1;
+}
+
+/* when = handle:when(): seconds of the loop's clock; nil for call_soon */
+static int f_when(lua_State *L) {
+  Callback *callback = object_check(L, 1, &callback_type);
+  if (isnan(callback->when))
+    lua_pushnil(L);
+  else
+    lua_pushnumber(L, callback->when);
+  return 1;
+}
+
+static int f_tostring(lua_State *L) {
+  Callback *callback = object_check(L, 1, &callback_type);
+  lua_pushfstring(L, "neap.Handle (%s)", callback->cancelled ? "cancelled" : callback->spent ? "called" : "scheduled");
+  return 1;
+}
+
+/* insist(task): from now on its cancellation is repeated at every await */
+static int insist(lua_State *L) {
+  Task *task = task_check(L, 1);
+  if (future_done(&task->future) || task->cancels == 0) return 0;
+  task->insist = true;
+  if (!task->wait.abort || !task->wait.abort(core_of(L), task, NULL, 0)) task->must_cancel = true;
+  return 0;
+}
+
+void insist_later(lua_State *L, Core *core, int task, double seconds) {
+  task = lua_absindex(L, task);
+  timer_reserve(L, core);
+  lua_pushlightuserdata(L, core);
+  lua_pushcclosure(L, insist, 1);
+  lua_pushvalue(L, task);
+  Callback *callback = callback_new(L, core, lua_gettop(L) - 1);
+  timer_reserve(L, core);
+  timer_arm(core, &callback->timer, deadline_in(core, seconds));
+  lua_pop(L, 1);
+}
+
+static const luaL_Reg methods[] = {{"cancel", f_cancel}, {"cancelled", f_cancelled}, {"when", f_when}, {NULL, NULL}};
+static const luaL_Reg metamethods[] = {{"__tostring", f_tostring}, {NULL, NULL}};
+
+const Type callback_type = {"neap.Handle", NULL, NULL, methods, metamethods, NULL};

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * The core: one a Lua state, on luv's loop. It holds the ready queue, the timers, the anchors and
+ * the pool of coroutines. Every C function of the library has it as its first upvalue.
+ *
+ * A Job is a thing to do soon: a link and a function. uv callbacks and everything that completes
+ * something append jobs to the ready queue; drain() runs them, first in, first out. Everything that
+ * was ready when a tick began runs in that tick, what it adds in the next (asyncio's _run_once); the
+ * end of a tick is a mark in the queue. Appending never fails and needs no Lua. */
+#ifndef NEAP_KERNEL_CORE_H
+#define NEAP_KERNEL_CORE_H
+
+#include <stdint.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "kernel/compat.h"
+
+typedef struct Core Core;
+typedef struct Job Job;
+typedef struct Task Task;
+typedef struct Future Future;
+
+typedef void (*JobFn)(Core *core, Job *job);
+
+struct Job {
+  Link link; /* in the ready queue, or in the list of callbacks of a future */
+  JobFn run;
+};
+
+/* A Job that becomes ready at a time. */
+typedef struct {
+  Job job;
+  HeapNode node;
+} Timer;
+
+typedef struct {
+  lua_State *co; /* anchored in `slot`: ended or fresh, its stack empty */
+  uint32_t slot;
+} Pooled;
+
+typedef enum { CLOCK_REAL, CLOCK_VIRTUAL } ClockMode;
+
+struct Core {
+  Link ready;      /* Jobs */
+  Job mark;        /* ends a tick; in `ready` while a tick runs */
+  Task *current;   /* borrowed: the task whose step runs; NULL in callbacks and outside */
+  lua_State *main; /* borrowed: the state's main thread */
+  lua_State *from; /* borrowed: the thread that entered the loop, for lua_resume */
+  uv_loop_t *loop; /* borrowed: luv's */
+  Heap timers;
+  uint64_t now;      /* nanoseconds, of the clock in use; refreshed each slice */
+  uint64_t armed_ms; /* what `timer` was started for; UINT64_MAX: stopped */
+  ClockMode clock;
+  bool running;    /* inside run() or a top-level await */
+  bool draining;   /* inside drain() */
+  bool until_empty; /* stop when the last task is done */
+  bool stopping;   /* leave uv_run at the end of the tick */
+  bool io_waiting; /* virtual clock: blocked on real I/O at the last look */
+  bool debug;
+  bool stress_gc;
+  bool closed;
+  int eager_depth;
+  uint32_t task_count; /* of tasks ever made: their default names */
+  uint32_t live;       /* tasks not done */
+  lua_State *service;  /* anchored: its stack holds the anchors table at 1; runs nothing */
+  uint32_t *free_slots; /* block */
+  uint32_t free_count, slot_count, slot_room;
+  int anchors;    /* registry reference */
+  Pooled *pool;   /* block */
+  uint32_t pooled, pool_room, coroutines;
+  int handler;    /* registry reference of the exception handler, LUA_NOREF: the default one */
+  int context;    /* registry reference of the context outside tasks, LUA_NOREF: empty */
+  Link failures;  /* Failure: errors nobody has looked at, oldest first */
+  Link orphans;   /* Failure: their futures were collected; to be reported */
+  uint64_t step_started; /* debug: when the step that runs began */
+  volatile int interrupts; /* SIGINTs since run() began; written by the signal handler */
+  int interrupts_seen;
+  LuvContext *luv; /* borrowed; its mode tells whether uv.run is active */
+  uv_idle_t idle;  /* active if and only if `ready` is not empty */
+  uv_check_t check;
+  uv_timer_t timer; /* the next deadline, real clock */
+  uv_async_t async;
+  int open_handles;
+};
+
+static inline Core *core_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(1)); }
+
+void core_open(lua_State *L);         /* -> the box on the stack; sets up everything; raises */
+void core_wake(Core *core);           /* starts the idle handle */
+void core_stop(Core *core);           /* leave uv_run at the end of this tick */
+void core_after_poll(Core *core);     /* drains, for run() in virtual time */
+bool core_io_pending(Core *core);     /* do handles or requests that are not ours keep the loop alive? */
+bool core_advance(Core *core);        /* virtual clock: jump to the next deadline; false: there is none */
+void core_interrupt(Core *core);      /* from a signal handler: wakes the loop */
+
+static inline void job_post(Core *core, Job *job) {
+  if (list_empty(&core->ready)) core_wake(core);
+  list_append(&core->ready, &job->link);
+}
+
+/* A list of jobs becomes ready at once, in order. */
+static inline void jobs_post(Core *core, Link *jobs) {
+  if (list_empty(jobs)) return;
+  if (list_empty(&core->ready)) core_wake(core);
+  list_splice(&core->ready, jobs);
+}
+
+/* ---- clock and timers ---- */
+uint64_t core_now(Core *core);                                         /* nanoseconds */
+uint64_t deadline_in(Core *core, double seconds);                      /* never early; saturates */
+uint64_t deadline_at(double seconds);
+double check_seconds(lua_State *L, int arg);                           /* a number, neither NaN nor infinite */
+void timer_reserve(lua_State *L, Core *core);                          /* room for one more timer, or raises */
+void timer_arm(Core *core, Timer *timer, uint64_t when);               /* after timer_reserve */
+void timer_disarm(Core *core, Timer *timer);                           /* also when due but not yet run */
+static inline void timer_setup(Timer *timer, JobFn run) {
+  list_create(&timer->job.link);
+  timer->job.run = run;
+  timer->node.place = 0;
+}
+
+/* ---- anchors: strong references that C holds, in numbered slots ---- */
+uint32_t anchor_new(lua_State *L, Core *core, int index); /* raises when out of memory */
+void anchor_delete(Core *core, uint32_t slot);            /* never raises */
+void anchor_push(Core *core, lua_State *L, uint32_t slot);
+void anchor_set(lua_State *L, Core *core, uint32_t slot); /* pops the value; the slot exists */
+
+/* A protected call of function(anchored object or nil, core) from the loop, outside any task. */
+void core_call(Core *core, lua_CFunction function, uint32_t slot);
+
+#endif

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/future.h"
+
+#include "kernel/callback.h"
+#include "kernel/fail.h"
+#include "kernel/report.h"
+#include "kernel/task.h"
+#include "kernel/trace.h"
+
+void future_create(Future *future) { list_create(&future->u.callbacks); }
+
+Future *future_new(lua_State *L, const FutureType *type, size_t size) {
+  Future *future = object_new(L, &type->type, size, 1);
+  future_create(future);
+  return future;
+}
+
+Future *future_test(lua_State *L, int index) { return object_test(L, index, &future_type.type); }
+
+Future *future_check(lua_State *L, int arg) {
+  Future *future = future_test(L, arg);
+  if (UNLIKELY(!future)) argument_error(L, arg, "future or task");
+  return future;
+}
+
+/* ---- slots ---- */
+
+void slot_push(lua_State *L, int index, const Future *future, int slot) {
+  lua_getiuservalue(L, index, 1);
+  if (future->flags & FUTURE_SLOTS) {
+    lua_rawgeti(L, -1, slot);
+    lua_remove(L, -2);
+  } else if (slot != SLOT_MAIN) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+}
+
+void slot_set(lua_State *L, int index, Future *future, int slot) {
+  index = lua_absindex(L, index);
+  if (!(future->flags & FUTURE_SLOTS)) {
+    if (slot == SLOT_MAIN) {
+      lua_setiuservalue(L, index, 1);
+      return;
+    }
+    lua_createtable(L, SLOT_CONTEXT, 0);
+    lua_getiuservalue(L, index, 1);
+    if (lua_isnil(L, -1)) {
+      lua_pop(L, 1);
+      lua_pushboolean(L, 0); /* the field exists: setting it later cannot fail */
+    }
+    lua_rawseti(L, -2, SLOT_MAIN);
+    lua_setiuservalue(L, index, 1);
+    future->flags |= FUTURE_SLOTS;
+  }
+  lua_getiuservalue(L, index, 1);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, slot);
+  lua_pop(L, 1);
+}
+
+void slot_set_flag(lua_State *L, int index, Future *future, int slot, int flag, int value) {
+  index = lua_absindex(L, index);
+  if (!value || lua_isnoneornil(L, value)) {
+    future->flags &= (uint8_t)~flag;
+    return;
+  }
+  lua_pushvalue(L, value);
+  slot_set(L, index, future, slot);
+  future->flags |= (uint8_t)flag;
+}
+
+/* ---- completing ---- */
+
+void future_store(lua_State *L, int index, Future *future, int n) {
+  index = lua_absindex(L, index);
+  if (n > 1) {
+    lua_createtable(L, n, 0);
+    lua_insert(L, -n - 1);
+    for (int i = n; i > 0; i--) lua_rawseti(L, -i - 1, i);
+  } else if (n == 0) {
+    lua_pushnil(L);
+  }
+  slot_set(L, index, future, SLOT_MAIN);
+  future->count = n;
+}
+
+void future_finish(Core *core, Future *future, FutureState state) {
+  Link callbacks;
+  future->state = (uint8_t)state;
+  list_create(&callbacks);
+  list_splice(&callbacks, &future->u.callbacks);
+  if (state == FUTURE_FAILED) future->u.failure = NULL;
+  jobs_post(core, &callbacks);
+}
+
+void future_set_results(lua_State *L, Core *core, int index, Future *future, int n) {
+  future_store(L, index, future, n);
+  future_finish(core, future, FUTURE_FINISHED);
+}
+
+Failure *future_store_error(lua_State *L, int index, Future *future) {
+  index = lua_absindex(L, index);
+  Failure *failure = object_new(L, &failure_type, sizeof *failure, 3);
+  list_create(&failure->link);
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, -2, 1);
+  slot_push(L, index, future, SLOT_TRACE);
+  lua_setiuservalue(L, -2, 2);
+  failure_describe(L, index, future);
+  lua_setiuservalue(L, -2, 3);
+  failure_remember(L, failure);
+  slot_set(L, index, future, SLOT_FAILURE);
+  future_store(L, index, future, 1);
+  return failure;
+}
+
+void future_fail(Core *core, Future *future, Failure *failure) {
+  future_finish(core, future, FUTURE_FAILED);
+  future->u.failure = failure;
+  if (failure) list_append(&core->failures, &failure->link);
+}
+
+void future_set_error(lua_State *L, Core *core, int index, Future *future) {
+  future_fail(core, future, future_store_error(L, index, future));
+}
+
+void future_seen(Future *future) {
+  if (future->state != FUTURE_FAILED || !future->u.failure) return;
+  future->u.failure->seen = true;
+  list_remove(&future->u.failure->link);
+  future->u.failure = NULL;
+}
+
+bool future_cancel_plain(Core *core, Future *future, lua_State *L, int index, int message) {
+  if (future_done(future)) {
+    future_seen(future);
+    return false;
+  }
+  if (L)
+    slot_set_flag(L, index, future, SLOT_MESSAGE, FUTURE_MESSAGE, message);
+  else
+    future->flags &= (uint8_t)~FUTURE_MESSAGE;
+  future_finish(core, future, FUTURE_CANCELLED);
+  return true;
+}
+
+/* ---- looking ---- */
+
+void future_push_cancelled(lua_State *L, int index, Future *future) {
+  index = lua_absindex(L, index);
+  if (future->flags & FUTURE_ERROR) { /* the very error, once */
+    slot_push(L, index, future, SLOT_MAIN);
+    future->flags &= (uint8_t)~FUTURE_ERROR;
+    lua_pushboolean(L, 0);
+    slot_set(L, index, future, SLOT_MAIN);
+    return;
+  }
+  if (future->flags & FUTURE_MESSAGE)
+    slot_push(L, index, future, SLOT_MESSAGE);
+  else
+    lua_pushnil(L);
+  fail_push_cancelled(L);
+}
+
+void future_push_error(lua_State *L, int index, Future *future) {
+  future_seen(future);
+  slot_push(L, index, future, SLOT_MAIN);
+}
+
+int future_result(lua_State *L, Core *core, int index, Future *future) {
+  index = lua_absindex(L, index);
+  switch (future->state) {
+    case FUTURE_FINISHED:
+      if (future->count <= 1) {
+        if (future->count == 0) return 0;
+        slot_push(L, index, future, SLOT_MAIN);
+        return 1;
+      }
+      luaL_checkstack(L, future->count + 1, "too many results");
+      slot_push(L, index, future, SLOT_MAIN);
+      for (int i = 1; i <= future->count; i++) lua_rawgeti(L, -i, i);
+      return future->count;
+    case FUTURE_FAILED:
+      future_push_error(L, index, future);
+      slot_push(L, index, future, SLOT_TRACE);
+      trace_rethrow(L, core); /* so that the awaiter's traceback goes on from this one */
+      return lua_error(L);
+    case FUTURE_CANCELLED:
+      future_push_cancelled(L, index, future);
+      return lua_error(L);
+    default:
+      return fail_raise(L, FAIL_INVALID_STATE, "the result is not ready");
+  }
+}
+
+/* ---- the Lua side ---- */
+
+/* done = future:done() */
+static int f_done(lua_State *L) {
+  lua_pushboolean(L, future_done(future_check(L, 1)));
+  return 1;
+}
+
+/* cancelled = future:cancelled() */
+static int f_cancelled(lua_State *L) {
+  lua_pushboolean(L, future_check(L, 1)->state == FUTURE_CANCELLED);
+  return 1;
+}
+
+/* ... = future:result() */
+static int f_result(lua_State *L) {
+  Future *future = future_check(L, 1);
+  lua_settop(L, 1);
+  return future_result(L, core_of(L), 1, future);
+}
+
+/* error = future:exception() */
+static int f_exception(lua_State *L) {
+  Future *future = future_check(L, 1);
+  lua_settop(L, 1);
+  if (future->state == FUTURE_FINISHED) {
+    lua_pushnil(L);
+    return 1;
+  }
+  if (future->state != FUTURE_FAILED) return future_result(L, core_of(L), 1, future);
+  future_push_error(L, 1, future);
+  return 1;
+}
+
+/* text = future:traceback(): where it failed and who awaited; nil if it did not fail */
+static int f_traceback(lua_State *L) {
+  Future *future = future_check(L, 1);
+  slot_push(L, 1, future, SLOT_TRACE);
+  return 1;
+}
+
+/* accepted = future:cancel([message [, {grace = seconds}]]) */
+static int f_cancel(lua_State *L) {
+  Future *future = future_check(L, 1);
+  Core *core = core_of(L);
+  lua_settop(L, 3);
+  double grace = -1;
+  if (!lua_isnil(L, 3)) {
+    luaL_checktype(L, 3, LUA_TTABLE);
+    if (lua_getfield(L, 3, "grace") != LUA_TNIL) {
+      if (lua_type(L, -1) != LUA_TNUMBER) return luaL_argerror(L, 3, "field 'grace': seconds expected");
+      grace = lua_tonumber(L, -1);
+      if (!(grace >= 0)) return luaL_argerror(L, 3, "field 'grace': seconds, not negative, expected");
+    }
+    lua_settop(L, 2);
+  }
+  bool accepted = future_cancel(core, future, L, 1, lua_isnil(L, 2) ? 0 : 2);
+  if (accepted && grace >= 0) insist_later(L, core, 1, grace);
+  lua_pushboolean(L, accepted);
+  return 1;
+}
+
+static void check_settable(lua_State *L, Future *future, const char *what) {
+  if (object_is(&future->head, &task_type.type))
+    fail_raise(L, FAIL_RUNTIME, "a task does not support %s", what);
+  if (future_done(future)) fail_raise(L, FAIL_INVALID_STATE, "the future is already done");
+}
+
+/* future:set_result(...) */
+static int f_set_result(lua_State *L) {
+  Future *future = future_check(L, 1);
+  check_settable(L, future, "set_result");
+  future_set_results(L, core_of(L), 1, future, lua_gettop(L) - 1);
+  return 0;
+}
+
+/* future:set_exception(error) */
+static int f_set_exception(lua_State *L) {
+  Future *future = future_check(L, 1);
+  check_settable(L, future, "set_exception");
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  future_set_error(L, core_of(L), 1, future);
+  return 0;
+}
+
+/* future:add_done_callback(fn): fn(future), by call_soon, also when it is done already */
+static int f_add_done_callback(lua_State *L) {
+  Future *future = future_check(L, 1);
+  if (!lua_isfunction(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL) return argument_error(L, 2, "function");
+  lua_settop(L, 2);
+  lua_insert(L, 1); /* fn, future: the function and its argument */
+  Callback *callback = callback_new(L, core_of(L), 1);
+  if (future_done(future))
+    job_post(core_of(L), &callback->timer.job);
+  else
+    list_append(&future->u.callbacks, &callback->timer.job.link);
+  return 0;
+}
+
+/* count = future:remove_done_callback(fn) */
+static int f_remove_done_callback(lua_State *L) {
+  Future *future = future_check(L, 1);
+  Core *core = core_of(L);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  lua_Integer count = 0;
+  if (!future_done(future)) {
+    list_each_safe(link, &future->u.callbacks) {
+      if (callback_calls(L, core, link, 2)) {
+        callback_drop(core, link);
+        count++;
+      }
+    }
+  }
+  lua_pushinteger(L, count);
+  return 1;
+}
+
+static const char *const state_names[] = {"pending", "finished", "failed", "cancelled"};
+
+static int f_tostring(lua_State *L) {
+  Future *future = future_check(L, 1);
+  if (object_is(&future->head, &task_type.type)) {
+    task_push_name(L, 1, (Task *)future);
+    lua_pushfstring(L, "neap.Task %s (%s)", lua_tostring(L, -1), state_names[future->state]);
+  } else {
+    lua_pushfstring(L, "%s (%s)", future->head.type->name, state_names[future->state]);
+  }
+  return 1;
+}
+
+/* future = Future() */
+static int f_new(lua_State *L) {
+  future_new(L, &future_type, sizeof(Future));
+  return 1;
+}
+
+static int k_await(lua_State *L, int status, lua_KContext context) {
+  UNUSED(status);
+  Core *core = (Core *)context;
+  Task *task = core->current;
+  Future *future = lua_touserdata(L, 1);
+  if (UNLIKELY(task->throwing) && future->state != FUTURE_CANCELLED) {
+    future_seen(future); /* asyncio: the result is taken, then dropped */
+    return wait_raise(L, core, task);
+  }
+  lua_settop(L, 1);
+  return future_result(L, core, 1, future);
+}
+
+static bool abort_await(Core *core, Task *task, lua_State *L, int message) {
+  Future *future = task->wait.u.future;
+  if (!L) return future_cancel(core, future, NULL, 0, 0);
+  luaL_checkstack(L, 4, "a chain of awaits is too deep");
+  lua_pushvalue(task->co, 1); /* await's argument */
+  lua_xmove(task->co, L, 1);
+  bool accepted = future_cancel(core, future, L, lua_gettop(L), message);
+  lua_pop(L, 1);
+  return accepted;
+}
+
+static int future_await(lua_State *L, Core *core, Head *head) {
+  Future *future = (Future *)head;
+  Task *task = core->current;
+  if (future_done(future)) return future_result(L, core, 1, future);
+  if (future == &task->future) return fail_raise(L, FAIL_RUNTIME, "a task cannot await itself");
+  lua_settop(L, 1);
+  task->wait.u.future = future;
+  list_append(&future->u.callbacks, &task->wait.job.link);
+  return wait_park(L, core, task, abort_await, k_await, (lua_KContext)core);
+}
+
+static const luaL_Reg methods[] = {
+    {"done", f_done},
+    {"cancelled", f_cancelled},
+    {"result", f_result},
+    {"exception", f_exception},
+    {"traceback", f_traceback},
+    {"cancel", f_cancel},
+    {"set_result", f_set_result},
+    {"set_exception", f_set_exception},
+    {"add_done_callback", f_add_done_callback},
+    {"remove_done_callback", f_remove_done_callback},
+    {NULL, NULL},
+};
+
+static const luaL_Reg metamethods[] = {{"__tostring", f_tostring}, {NULL, NULL}};
+
+const FutureType future_type = {
+    {"neap.Future", NULL, future_await, methods, metamethods, f_new},
+    future_cancel_plain,
+};

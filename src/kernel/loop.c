@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ * Draining the ready queue inside uv_run. The idle handle is active exactly while jobs are ready: it
+ * keeps the loop alive and makes the poll return at once. It and a check handle that the loop does
+ * not count both drain, so that tasks progress under run(), uv.run() and a host's uv_run alike, and
+ * between a wake-up by I/O and the job it made nothing else is polled.
+ *
+ * uv callbacks here take no lua_State: nothing in this file can raise. */
+#include "kernel/loop.h"
+
+#include "base/memory.h"
+#include "kernel/report.h"
+
+enum { SLICE = 128 }; /* jobs between two polls; a poll costs about as much as one switch */
+
+int loop_resume(Core *core, lua_State *co, int nargs) {
+  int nresults;
+  return lua_resume(co, core->from, nargs, &nresults);
+}
+
+static void on_timer(uv_timer_t *timer);
+
+static void expire(Core *core) {
+  while (!heap_empty(&core->timers) && heap_next(&core->timers) <= core->now) {
+    HeapNode *node = core->timers.at[0].node;
+    heap_remove(&core->timers, node);
+    job_post(core, &container_of(node, Timer, node)->job);
+  }
+}
+
+/* Starts the uv timer for the next deadline; rounds up, so that nothing is early. */
+static void rearm(Core *core) {
+  uint64_t ms = UINT64_MAX;
+  if (core->clock == CLOCK_REAL && !heap_empty(&core->timers)) {
+    uint64_t when = heap_next(&core->timers);
+    ms = when / 1000000 + (when % 1000000 != 0);
+  }
+  if (ms == core->armed_ms) return;
+  core->armed_ms = ms;
+  if (ms == UINT64_MAX) {
+    uv_timer_stop(&core->timer);
+    return;
+  }
+  uint64_t now = uv_now(core->loop);
+  uv_timer_start(&core->timer, on_timer, ms > now ? ms - now : 0, 0);
+}
+
+bool core_io_pending(Core *core) {
+  uv_idle_stop(&core->idle);
+  bool pending = uv_loop_alive(core->loop);
+  if (!list_empty(&core->ready)) core_wake(core);
+  return pending;
+}
+
+bool core_advance(Core *core) {
+  if (core->clock != CLOCK_VIRTUAL || heap_empty(&core->timers)) return false;
+  if (heap_next(&core->timers) > core->now) core->now = heap_next(&core->timers);
+  expire(core);
+  return true;
+}
+
+static void on_job_mark(Core *core, Job *job) {
+  UNUSED(core), UNUSED(job);
+}
+
+static int call_report_orphans(lua_State *L) {
+  report_orphans(L, lua_touserdata(L, 2));
+  return 0;
+}
+
+void core_call(Core *core, lua_CFunction function, uint32_t slot) {
+  lua_State *L = core->from;
+  if (!lua_checkstack(L, LUA_MINSTACK)) return;
+  lua_pushcfunction(L, function);
+  if (slot)
+    anchor_push(core, L, slot);
+  else
+    lua_pushnil(L);
+  lua_pushlightuserdata(L, core);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1);
+  lua_writestringerror("neap: a callback was lost: %s\n", text);
+  lua_pop(L, 1);
+}
+
+/* One slice: up to SLICE jobs, ticks marked off by core->mark. */
+static void drain(Core *core) {
+  if (core->draining) return;
+  core->draining = true;
+  if (core->clock == CLOCK_REAL && !heap_empty(&core->timers)) core->now = uv_hrtime();
+  for (int left = SLICE; left > 0;) {
+    if (list_empty(&core->mark.link)) { /* between two ticks */
+      expire(core);
+      if (list_empty(&core->ready)) {
+        if (core->clock == CLOCK_VIRTUAL && !heap_empty(&core->timers) && !core_io_pending(core)) {
+          core_advance(core);
+          continue;
+        }
+        break;
+      }
+      list_append(&core->ready, &core->mark.link);
+    }
+    Job *job = container_of(list_shift(&core->ready), Job, link);
+    if (job == &core->mark) {
+      if (!core->stopping) continue;
+      uv_stop(core->loop);
+      break;
+    }
+    if (UNLIKELY(core->stress_gc)) lua_gc(core->main, LUA_GCCOLLECT, 0);
+    job->run(core, job);
+    left--;
+  }
+  if (!list_empty(&core->orphans) && list_empty(&core->ready) && core->clock == CLOCK_REAL)
+    core_call(core, call_report_orphans, 0); /* about to block: time to tell */
+  core->draining = false;
+  if (list_empty(&core->ready)) uv_idle_stop(&core->idle);
+  rearm(core);
+}
+
+static void on_idle(uv_idle_t *idle) { drain(container_of(idle, Core, idle)); }
+
+static void on_check(uv_check_t *check) {
+  Core *core = container_of(check, Core, check);
+  if (!list_empty(&core->ready)) drain(core);
+}
+
+void core_after_poll(Core *core) { drain(core); }
+
+static void on_timer(uv_timer_t *timer) {
+  Core *core = container_of(timer, Core, timer);
+  core->armed_ms = UINT64_MAX;
+  core->now = uv_hrtime();
+  expire(core);
+  rearm(core);
+}
+
+static void on_async(uv_async_t *async) {
+  Core *core = container_of(async, Core, async);
+  if (core->interrupts > core->interrupts_seen && core->running) core_stop(core);
+}
+
+void core_wake(Core *core) {
+  if (!core->closed) uv_idle_start(&core->idle, on_idle);
+}
+
+void core_stop(Core *core) {
+  core->stopping = true;
+  if (list_empty(&core->ready)) uv_stop(core->loop);
+}
+
+void core_interrupt(Core *core) {
+  core->interrupts++;
+  uv_async_send(&core->async);
+}
+
+void loop_open(Core *core) {
+  list_create(&core->ready);
+  list_create(&core->mark.link);
+  core->mark.run = on_job_mark;
+  core->armed_ms = UINT64_MAX;
+  uv_idle_init(core->loop, &core->idle);
+  uv_check_init(core->loop, &core->check);
+  uv_timer_init(core->loop, &core->timer);
+  uv_check_start(&core->check, on_check);
+  uv_unref((uv_handle_t *)&core->check);
+  core->open_handles = 3;
+  /* luv takes every handle with data for its own */
+  core->idle.data = core->check.data = core->timer.data = core->async.data = NULL;
+  if (uv_async_init(core->loop, &core->async, on_async) == 0) {
+    uv_unref((uv_handle_t *)&core->async);
+    core->open_handles++;
+  }
+}
+
+static void closed(Core *core) {
+  if (--core->open_handles > 0) return;
+  heap_destroy(&core->timers);
+  memory_delete(core->free_slots);
+  memory_delete(core->pool);
+  memory_delete(core);
+}
+
+static void on_idle_closed(uv_handle_t *handle) { closed(container_of((uv_idle_t *)handle, Core, idle)); }
+static void on_check_closed(uv_handle_t *handle) { closed(container_of((uv_check_t *)handle, Core, check)); }
+static void on_timer_closed(uv_handle_t *handle) { closed(container_of((uv_timer_t *)handle, Core, timer)); }
+static void on_async_closed(uv_handle_t *handle) { closed(container_of((uv_async_t *)handle, Core, async)); }
+
+void loop_close(Core *core) {
+  core->closed = true;
+  bool async = core->open_handles == 4;
+  uv_close((uv_handle_t *)&core->idle, on_idle_closed);
+  uv_close((uv_handle_t *)&core->check, on_check_closed);
+  uv_close((uv_handle_t *)&core->timer, on_timer_closed);
+  if (async) uv_close((uv_handle_t *)&core->async, on_async_closed);
+}
+
+/* ---- clock and timers ---- */
+
+uint64_t core_now(Core *core) {
+  if (core->clock == CLOCK_REAL) core->now = uv_hrtime();
+  return core->now;
+}
+
+uint64_t deadline_at(double seconds) {
+  double ns = seconds * 1e9;
+  if (!(ns > 0)) return 0;
+  if (ns >= 9e18) return (uint64_t)9e18;
+  uint64_t whole = (uint64_t)ns;
+  return whole + ((double)whole < ns);
+}
+
+uint64_t deadline_in(Core *core, double seconds) { return core_now(core) + deadline_at(seconds); }
+
+void timer_arm(Core *core, Timer *timer, uint64_t when) {
+  heap_insert(&core->timers, &timer->node, when);
+  if (!core->draining) rearm(core);
+}
+
+void timer_disarm(Core *core, Timer *timer) {
+  list_remove(&timer->job.link);
+  if (!heap_holds(&timer->node)) return;
+  heap_remove(&core->timers, &timer->node);
+  if (!core->draining) rearm(core);
+}

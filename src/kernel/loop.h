@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * Draining the ready queue inside uv_run, and the one place where Lua code is resumed. */
+#ifndef NEAP_KERNEL_LOOP_H
+#define NEAP_KERNEL_LOOP_H
+
+#include "kernel/core.h"
+
+void loop_open(Core *core);  /* initialises the handles on core->loop; cannot fail */
+void loop_close(Core *core); /* closes them; the core is freed when the last one is closed */
+
+/* Runs or continues a coroutine. The only call of lua_resume in the library. */
+int loop_resume(Core *core, lua_State *co, int nargs);
+
+#endif

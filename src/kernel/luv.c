@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "kernel/luv.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+#include "kernel/report.h"
+#include "kernel/trace.h"
+
+/* luv's luv_context, from the object that luv's functions are in: another luv may be loaded too. */
+static LuvContextOf find_context(lua_State *L) {
+  lua_getfield(L, -1, "run");
+  lua_CFunction run = lua_tocfunction(L, -1);
+  lua_pop(L, 1);
+  void *address, *symbol = NULL;
+  Dl_info owner;
+  memcpy(&address, &run, sizeof address);
+  if (run && dladdr(address, &owner)) {
+    void *object = dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+    if (object) {
+      symbol = dlsym(object, "luv_context");
+      dlclose(object);
+    }
+  }
+  if (!symbol) symbol = dlsym(RTLD_DEFAULT, "luv_context");
+  LuvContextOf context;
+  memcpy(&context, &symbol, sizeof context);
+  return context;
+}
+
+LuvContext *luv_open(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "luv");
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK)
+    luaL_error(L, "neap needs luv (Debian: lua-luv, LuaRocks: luv), which cannot be loaded:\n%s", lua_tostring(L, -1));
+  LuvContextOf context_of = find_context(L);
+  if (!context_of) luaL_error(L, "neap needs luv 1.44 or later: this one does not export luv_context");
+  LuvContext *luv = context_of(L);
+  const char *wrong = uv_table_open(luv->loop);
+  if (wrong) luaL_error(L, "neap: %s", wrong);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD); /* luv < 1.50 required in a coroutine keeps that one */
+  luv->L = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return luv;
+}
+
+/* {exception =, traceback =}, core */
+static int report_error(lua_State *L) {
+  Core *core = lua_touserdata(L, 2);
+  if (lua_type(L, 1) != LUA_TTABLE) {
+    lua_createtable(L, 0, 2);
+    lua_pushvalue(L, 1);
+    lua_setfield(L, -2, "exception");
+    lua_replace(L, 1);
+  }
+  lua_settop(L, 1);
+  lua_pushliteral(L, "error in a luv callback");
+  lua_setfield(L, 1, "message");
+  report(L, core);
+  return 0;
+}
+
+static const char core_key = 0; /* registry: the core */
+
+/* In the place of luv_cfpcall: calls the function and n arguments at the top. */
+static int protected_call(lua_State *L, int nargs, int nresults, int flags) {
+  int base = lua_gettop(L) - nargs;
+  UNUSED(flags);
+  if (!lua_checkstack(L, LUA_MINSTACK)) {
+    lua_settop(L, base - 1);
+    return -LUA_ERRMEM;
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
+  Core *core = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  lua_pushcfunction(L, trace_on_callback_error);
+  lua_insert(L, base);
+  int status = lua_pcall(L, nargs, nresults, base);
+  lua_remove(L, base);
+  if (status == LUA_OK) return nresults == LUA_MULTRET ? lua_gettop(L) - base + 1 : nresults;
+  if (core) {
+    lua_pushcfunction(L, report_error);
+    lua_insert(L, -2);
+    lua_pushlightuserdata(L, core);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_settop(L, base - 1);
+  }
+  lua_settop(L, base - 1);
+  return -status;
+}
+
+/* ---- uv.walk: luv < 1.50 dies of a handle that is not its own ---- */
+
+typedef struct {
+  int ref; /* of the userdata, in the registry */
+} LuvHandle; /* the beginning of luv_handle_t */
+
+typedef struct {
+  lua_State *L;
+  lua_Integer count;
+} Walk;
+
+static void on_walk(uv_handle_t *handle, void *arg) {
+  Walk *walk = arg;
+  if (!handle->data || uv_is_closing(handle)) return;
+  if (!lua_checkstack(walk->L, 2)) return;
+  lua_rawgeti(walk->L, LUA_REGISTRYINDEX, ((LuvHandle *)handle->data)->ref);
+  if (lua_type(walk->L, -1) == LUA_TUSERDATA)
+    walk->count++;
+  else
+    lua_pop(walk->L, 1);
+}
+
+/* uv.walk(fn): the handles are collected first; libuv is left before Lua code runs */
+static int walk(lua_State *L) {
+  Core *core = core_of(L);
+  luaL_checkany(L, 1);
+  lua_settop(L, 1);
+  Walk state = {L, 0};
+  uv_walk(core->loop, on_walk, &state);
+  for (lua_Integer i = 1; i <= state.count; i++) {
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, (int)i + 1);
+    lua_call(L, 1, 0);
+  }
+  return 0;
+}
+
+void luv_tame(lua_State *L, Core *core) {
+  core->luv->pcall = protected_call;
+  lua_pushlightuserdata(L, core);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
+  lua_pushlightuserdata(L, core);
+  lua_pushcclosure(L, walk, 1);
+  lua_setfield(L, -2, "walk");
+}

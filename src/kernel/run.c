@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/run.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "kernel/await.h"
+#include "kernel/callback.h"
+#include "kernel/deadlock.h"
+#include "kernel/fail.h"
+#include "kernel/report.h"
+#include "kernel/trace.h"
+
+bool run_active(const Core *core) { return core->running || core->draining || core->luv->mode != -1; }
+
+/* ---- Ctrl-C: the first one cancels the main task, the second one stops at once ---- */
+
+static Core *volatile interrupted; /* signals are the process's: the core whose run() took SIGINT */
+
+static void raise_interrupt(lua_State *L, lua_Debug *frame) {
+  UNUSED(frame);
+  lua_sethook(L, NULL, 0, 0);
+  fail_push(L, FAIL_INTERRUPT, "interrupted");
+  lua_error(L);
+}
+
+static void on_sigint(int number) {
+  Core *core = interrupted;
+  UNUSED(number);
+  if (!core) return;
+  core_interrupt(core);
+  if (core->interrupts < 2) return;
+  Task *task = core->current;
+  lua_sethook(task ? task->co : core->from, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+/* Is SIGINT left to its default, or held by the stand-alone interpreter (which sets `arg`)? */
+static bool sigint_take(lua_State *L, Core *core, struct sigaction *old) {
+  if (interrupted || sigaction(SIGINT, NULL, old) != 0) return false;
+  bool ours = old->sa_handler == SIG_DFL;
+  if (!ours && old->sa_handler != SIG_IGN && !(old->sa_flags & SA_SIGINFO)) {
+    ours = lua_getglobal(L, "arg") == LUA_TTABLE;
+    lua_pop(L, 1);
+  }
+  if (!ours) return false;
+  struct sigaction take;
+  memset(&take, 0, sizeof take);
+  take.sa_handler = on_sigint;
+  sigemptyset(&take.sa_mask);
+  interrupted = core;
+  return sigaction(SIGINT, &take, NULL) == 0;
+}
+
+static void sigint_give(Core *core, const struct sigaction *old) {
+  lua_sethook(core->from, NULL, 0, 0);
+  sigaction(SIGINT, old, NULL);
+  interrupted = NULL;
+}
+
+/* ---- inside the loop ---- */
+
+typedef struct {
+  Job job;
+  bool fired;
+} Watch;
+
+static void on_done(Core *core, Job *job) {
+  container_of(job, Watch, job)->fired = true;
+  core_stop(core);
+}
+
+typedef enum { LEFT_DONE, LEFT_STOPPED, LEFT_DEADLOCK, LEFT_INTERRUPTED } Left;
+
+/* Turns the loop until `done` or something else ends it. */
+static Left turn(Core *core, const bool *done) {
+  for (;;) {
+    core->stopping = false;
+    int alive = uv_run(core->loop, UV_RUN_DEFAULT);
+    if (*done || (core->until_empty && core->live == 0)) return LEFT_DONE;
+    if (core->interrupts > core->interrupts_seen) return LEFT_INTERRUPTED;
+    if (!list_empty(&core->ready)) {
+      if (!core->stopping && alive) return LEFT_STOPPED;
+      continue;
+    }
+    if (core_advance(core)) continue;
+    if (!alive) return LEFT_DEADLOCK;
+    return LEFT_STOPPED;
+  }
+}
+
+/* Runs the future to its end. Raises if that cannot be. */
+static void run_until(lua_State *L, Core *core, Future *future) {
+  if (future_done(future)) return;
+  Watch watch = {.fired = false};
+  watch.job.run = on_done;
+  list_append(&future->u.callbacks, &watch.job.link);
+  Left left;
+  while ((left = turn(core, &watch.fired)) == LEFT_INTERRUPTED) {
+    bool first = core->interrupts_seen == 0;
+    core->interrupts_seen = core->interrupts;
+    if (!first || core->interrupts > 1 || future_done(future)) break;
+    future_cancel(core, future, NULL, 0, 0);
+  }
+  list_remove(&watch.job.link);
+  switch (left) {
+    case LEFT_DONE: return;
+    case LEFT_DEADLOCK: deadlock_raise(L, core); break;
+    case LEFT_INTERRUPTED: fail_push(L, FAIL_INTERRUPT, "interrupted"), lua_error(L); break;
+    case LEFT_STOPPED:
+      fail_push(L, FAIL_RUNTIME, "the loop was stopped before the future completed"), lua_error(L);
+      break;
+  }
+}
+
+/* ---- the end of run(): every task is cancelled and waited for ---- */
+
+static void cancel_all(lua_State *L, Core *core, double grace) {
+  uint32_t slot = 0;
+  for (Task *task; (task = task_each(core, &slot)) != NULL;) {
+    future_cancel(core, &task->future, NULL, 0, 0);
+    task_push(L, core, task);
+    insist_later(L, core, -1, grace);
+    lua_pop(L, 1);
+  }
+}
+
+static bool insist_all(Core *core) {
+  bool any = false;
+  uint32_t slot = 0;
+  for (Task *task; (task = task_each(core, &slot)) != NULL;) {
+    if (task->insist) continue;
+    any = task->insist = true;
+    task->cancels++;
+    if (!task->wait.abort || !task->wait.abort(core, task, NULL, 0)) task->must_cancel = true;
+  }
+  return any;
+}
+
+static void abandon_all(lua_State *L, Core *core) {
+  uint32_t slot = 0;
+  for (Task *task; (task = task_each(core, &slot)) != NULL;) {
+    task_push(L, core, task);
+    task_push_name(L, -1, task);
+    report_text(L, core, "task %s ignored its cancellation at the end of run() and was abandoned", lua_tostring(L, -1));
+    lua_pop(L, 2);
+    task_abandon(core, task);
+  }
+}
+
+static void finish_tasks(lua_State *L, Core *core, double grace) {
+  if (core->live > 0) {
+    bool never = false;
+    cancel_all(L, core, grace);
+    core->until_empty = true;
+    for (Left left; core->live > 0 && (left = turn(core, &never)) != LEFT_DONE;) {
+      if (left == LEFT_INTERRUPTED) core->interrupts_seen = core->interrupts;
+      if (left == LEFT_DEADLOCK && !insist_all(core)) break;
+    }
+    core->until_empty = false;
+    abandon_all(L, core);
+  }
+  callback_purge(L, core);
+  report_failures(L, core);
+}
+
+/* ---- entering ---- */
+
+typedef struct {
+  double grace;
+  ClockMode clock;
+  bool debug;
+} Options;
+
+enum { GRACE = 10 }; /* seconds a task may take to end when run() does, before cancellation repeats */
+
+static Options check_options(lua_State *L, Core *core, int arg) {
+  Options o = {GRACE, CLOCK_REAL, core->debug};
+  if (lua_isnoneornil(L, arg)) return o;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  if (lua_getfield(L, arg, "clock") != LUA_TNIL) {
+    const char *clock = lua_tostring(L, -1);
+    if (clock && strcmp(clock, "virtual") == 0)
+      o.clock = CLOCK_VIRTUAL;
+    else if (!clock || strcmp(clock, "real") != 0)
+      luaL_argerror(L, arg, "field 'clock': \"real\" or \"virtual\" expected");
+  }
+  if (lua_getfield(L, arg, "debug") != LUA_TNIL) o.debug = lua_toboolean(L, -1);
+  if (lua_getfield(L, arg, "shutdown_grace") != LUA_TNIL) {
+    o.grace = lua_tonumber(L, -1);
+    if (lua_type(L, -1) != LUA_TNUMBER || !(o.grace >= 0 && o.grace < 1e9))
+      luaL_argerror(L, arg, "field 'shutdown_grace': seconds, not negative, expected");
+  }
+  lua_pop(L, 3);
+  return o;
+}
+
+static void check_enterable(lua_State *L, Core *core, const char *what) {
+  if (run_active(core) || core->current)
+    fail_raise(L, FAIL_RUNTIME, "%s cannot be called while the loop is running", what);
+}
+
+/* future, core: its results stay in it */
+static int run_inner(lua_State *L) {
+  run_until(L, lua_touserdata(L, 2), lua_touserdata(L, 1));
+  return 0;
+}
+
+static int close_inner(lua_State *L) {
+  Core *core = lua_touserdata(L, 1);
+  Options *options = lua_touserdata(L, 2);
+  finish_tasks(L, core, options->grace);
+  return 0;
+}
+
+/* Is no pcall, xpcall, resume or the like between here and the bottom of the main thread? */
+static bool uncaught(lua_State *L, Core *core) {
+  lua_Debug frame;
+  int functions = 0;
+  if (L != core->main) return false;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "S", &frame);
+    if (*frame.what == 'C') functions++;
+  }
+  return functions <= 1; /* the host's own, at the bottom */
+}
+
+/* Raises the error at the top. One that only the host will see takes its traceback along. */
+static int raise_out(lua_State *L, Core *core) {
+  if (uncaught(L, core)) {
+    if (lua_type(L, -1) == LUA_TSTRING && trace_push(L, core, -1)) {
+      lua_pushliteral(L, "\n");
+      lua_insert(L, -2);
+      lua_concat(L, 3);
+    } else if (fail_is(L, -1, FAIL_ERROR)) {
+      lua_pushboolean(L, 1);
+      lua_setfield(L, -2, "uncaught");
+    }
+  }
+  return lua_error(L);
+}
+
+/* Runs the future at `index`, alone at the top; with options also ends everything else. Leaves the
+ * results and returns their number, or raises. */
+static int enter(lua_State *L, Core *core, int index, Options *options) {
+  Future *future = lua_touserdata(L, index);
+  struct sigaction old;
+  ClockMode clock = core->clock;
+  bool debug = core->debug;
+  int handler = core->handler;
+  if (options && options->clock == CLOCK_VIRTUAL) {
+    if (!heap_empty(&core->timers))
+      return fail_raise(L, FAIL_RUNTIME, "timers of the real clock are pending; run() with a virtual clock cannot start");
+    core->clock = CLOCK_VIRTUAL;
+    core->now = 0;
+  }
+  if (options) core->debug = options->debug;
+  bool sigint = sigint_take(L, core, &old);
+  lua_State *from = core->from;
+  core->running = true;
+  core->interrupts = core->interrupts_seen = 0;
+  core->luv->mode = UV_RUN_DEFAULT;
+  core->from = L;
+  lua_pushcfunction(L, run_inner);
+  lua_pushvalue(L, index);
+  lua_pushlightuserdata(L, core);
+  int status = lua_pcall(L, 2, 0, 0); /* an error stays at the top */
+  if (options) {
+    if (status == LUA_OK) future_seen(future);
+    lua_pushcfunction(L, close_inner);
+    lua_pushlightuserdata(L, core);
+    lua_pushlightuserdata(L, options);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+      if (status == LUA_OK)
+        status = LUA_ERRRUN;
+      else
+        lua_pop(L, 1);
+    }
+    if (core->handler != handler && core->handler != LUA_NOREF && handler == LUA_NOREF) {
+      luaL_unref(L, LUA_REGISTRYINDEX, core->handler); /* set inside: it was this run's */
+      core->handler = LUA_NOREF;
+    }
+    core->clock = clock;
+    core->debug = debug;
+  }
+  bool pressed = core->interrupts > 0;
+  core->luv->mode = -1;
+  core->running = false;
+  core->stopping = false;
+  core->from = from;
+  if (sigint) sigint_give(core, &old);
+  if (status != LUA_OK) return raise_out(L, core);
+  if (pressed && future->state == FUTURE_CANCELLED && object_is(&future->head, &task_type.type) &&
+      task_uncancel((Task *)future) == 0) {
+    fail_push(L, FAIL_INTERRUPT, "interrupted");
+    return raise_out(L, core);
+  }
+  if (future->state != FUTURE_FAILED) return future_result(L, core, index, future);
+  future_push_error(L, index, future);
+  slot_push(L, index, future, SLOT_TRACE);
+  trace_rethrow(L, core);
+  return raise_out(L, core);
+}
+
+/* ... = run(awaitable [, {debug =, clock =, shutdown_grace =}]) */
+static int f_run(lua_State *L) {
+  Core *core = core_of(L);
+  check_enterable(L, core, "run()");
+  check_awaitable(L, 1);
+  Options options = check_options(L, core, 2);
+  lua_settop(L, 1);
+  bool debug = core->debug;
+  core->debug = options.debug;
+  if (future_test(L, 1) == NULL) {
+    await_unpack(L, core);
+    task_spawn(L, core, 1);
+  }
+  core->debug = debug;
+  return enter(L, core, 1, &options);
+}
+
+int run_await(lua_State *L, Core *core) {
+  ensure_future(L, core, 1);
+  lua_replace(L, 1);
+  return enter(L, core, 1, NULL);
+}
+
+/* ---- Runner ---- */
+
+typedef struct {
+  Head head;
+  Options options;
+  bool closed;
+} Runner;
+
+/* runner = Runner([{debug =, clock =, shutdown_grace =}]) */
+static int runner_new(lua_State *L) {
+  Core *core = core_of(L);
+  Options options = check_options(L, core, 1);
+  Runner *runner = object_new(L, &runner_type, sizeof *runner, 0);
+  runner->options = options;
+  return 1;
+}
+
+static Runner *check_runner(lua_State *L) {
+  Runner *runner = object_check(L, 1, &runner_type);
+  if (runner->closed) fail_raise(L, FAIL_RUNTIME, "the runner is closed");
+  return runner;
+}
+
+/* ... = runner:run(awaitable): other tasks stay for the next run */
+static int runner_run(lua_State *L) {
+  Core *core = core_of(L);
+  Runner *runner = check_runner(L);
+  check_enterable(L, core, "Runner:run()");
+  check_awaitable(L, 2);
+  lua_settop(L, 2);
+  core->debug = runner->options.debug;
+  if (runner->options.clock == CLOCK_VIRTUAL && core->clock != CLOCK_VIRTUAL && heap_empty(&core->timers)) {
+    core->clock = CLOCK_VIRTUAL;
+    core->now = 0;
+  }
+  ensure_future(L, core, 2);
+  return enter(L, core, 3, NULL);
+}
+
+/* runner:close(): cancels all tasks, waits for them */
+static int runner_close(lua_State *L) {
+  Core *core = core_of(L);
+  Runner *runner = object_check(L, 1, &runner_type);
+  if (runner->closed) return 0;
+  check_enterable(L, core, "Runner:close()");
+  runner->closed = true;
+  Options options = runner->options;
+  options.clock = CLOCK_REAL;
+  ClockMode clock = core->clock;
+  Future *done = future_new(L, &future_type, sizeof(Future));
+  future_set_results(L, core, -1, done, 0);
+  int index = lua_gettop(L);
+  enter(L, core, index, &options);
+  UNUSED(clock);
+  core->clock = CLOCK_REAL;
+  core->debug = false;
+  return 0;
+}
+
+static const luaL_Reg runner_methods[] = {{"run", runner_run}, {"close", runner_close}, {NULL, NULL}};
+static const luaL_Reg runner_metamethods[] = {{"__close", runner_close}, {NULL, NULL}};
+const Type runner_type = {"neap.Runner", NULL, NULL, runner_methods, runner_metamethods, runner_new};
+
+const luaL_Reg run_functions[] = {{"run", f_run}, {NULL, NULL}};

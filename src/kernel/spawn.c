@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/spawn.h"
+
+#include "kernel/await.h"
+#include "kernel/context.h"
+#include "kernel/deadlock.h"
+#include "kernel/fail.h"
+
+void spawn_check_options(lua_State *L, int options) {
+  if (lua_isnoneornil(L, options)) return;
+  luaL_checktype(L, options, LUA_TTABLE);
+  int type = lua_getfield(L, options, "name");
+  if (type != LUA_TNIL && type != LUA_TSTRING) luaL_argerror(L, options, "field 'name': string expected");
+  if (lua_getfield(L, options, "context") != LUA_TNIL && !object_test(L, -1, &context_type))
+    luaL_argerror(L, options, "field 'context': neap.Context expected");
+  lua_pop(L, 2);
+}
+
+static void set_options(lua_State *L, Task *task, int self, int options) {
+  lua_getfield(L, options, "name");
+  slot_set_flag(L, self, &task->future, SLOT_NAME, FUTURE_NAME, lua_gettop(L));
+  if (lua_getfield(L, options, "context") != LUA_TNIL)
+    slot_set_flag(L, self, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, lua_gettop(L));
+  lua_pop(L, 2);
+}
+
+Task *spawn_task(lua_State *L, Core *core, int index, int options) {
+  if (future_test(L, index))
+    luaL_argerror(L, index, "coroutine object, function or operation expected, got a future: see ensure_future");
+  check_awaitable(L, index);
+  spawn_check_options(L, options);
+  bool given = !lua_isnoneornil(L, options), eager = false;
+  if (given) {
+    lua_getfield(L, options, "eager_start");
+    eager = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+  }
+  lua_pushvalue(L, index);
+  int first = lua_gettop(L);
+  await_unpack(L, core);
+  Task *task = task_new(L, core, first);
+  if (given) set_options(L, task, first, options);
+  task_start(L, core, task, eager);
+  return task;
+}
+
+/* task = create_task(awaitable [, {name =, context =, eager_start =}]) */
+static int f_create_task(lua_State *L) {
+  lua_settop(L, 2);
+  spawn_task(L, core_of(L), 1, 2);
+  return 1;
+}
+
+/* task = current_task(): nil outside tasks */
+static int f_current_task(lua_State *L) {
+  Core *core = core_of(L);
+  if (core->current)
+    task_push(L, core, core->current);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* tasks = all_tasks(): those that are not done, with n */
+static int f_all_tasks(lua_State *L) {
+  Core *core = core_of(L);
+  lua_createtable(L, (int)core->live, 1);
+  uint32_t slot = 0;
+  lua_Integer n = 0;
+  for (Task *task; (task = task_each(core, &slot)) != NULL;) {
+    task_push(L, core, task);
+    lua_rawseti(L, 1, ++n);
+  }
+  lua_pushinteger(L, n);
+  lua_setfield(L, 1, "n");
+  return 1;
+}
+
+/* is = is(value, class): of the class, or of one that extends it */
+static int f_is(lua_State *L) {
+  luaL_checkany(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  Head *head = object_at(L, 1);
+  if (head) {
+    bool is = luaL_getmetafield(L, 2, "__neap") == LUA_TLIGHTUSERDATA && object_is(head, lua_touserdata(L, -1));
+    lua_pushboolean(L, is);
+    return 1;
+  }
+  if (lua_type(L, 1) != LUA_TTABLE || !lua_getmetatable(L, 1)) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  bool is = lua_rawequal(L, -1, 2);
+  while (!is && lua_getmetatable(L, -1)) {
+    lua_getfield(L, -1, "__index");
+    if (!lua_istable(L, -1)) break;
+    is = lua_rawequal(L, -1, 2);
+  }
+  lua_pushboolean(L, is);
+  return 1;
+}
+
+const luaL_Reg spawn_functions[] = {
+    {"create_task", f_create_task}, {"current_task", f_current_task}, {"all_tasks", f_all_tasks}, {"is", f_is}, {NULL, NULL}};
+
+/* ---- methods ---- */
+
+/* count = task:cancelling() */
+static int t_cancelling(lua_State *L) {
+  lua_pushinteger(L, task_check(L, 1)->cancels);
+  return 1;
+}
+
+/* count = task:uncancel() */
+static int t_uncancel(lua_State *L) {
+  lua_pushinteger(L, task_uncancel(task_check(L, 1)));
+  return 1;
+}
+
+/* name = task:get_name() */
+static int t_get_name(lua_State *L) {
+  task_push_name(L, 1, task_check(L, 1));
+  return 1;
+}
+
+/* task:set_name(name) */
+static int t_set_name(lua_State *L) {
+  Task *task = task_check(L, 1);
+  luaL_tolstring(L, 2, NULL);
+  slot_set_flag(L, 1, &task->future, SLOT_NAME, FUTURE_NAME, lua_gettop(L));
+  return 0;
+}
+
+/* context = task:get_context(): a copy */
+static int t_get_context(lua_State *L) {
+  Task *task = task_check(L, 1);
+  lua_settop(L, 1);
+  if (task->future.flags & FUTURE_CONTEXT) {
+    slot_push(L, 1, &task->future, SLOT_CONTEXT);
+    if (object_test(L, -1, &context_type)) return 1;
+  } else {
+    lua_pushnil(L);
+  }
+  context_new_of_map(L);
+  return 1;
+}
+
+static void push_frames(lua_State *L, lua_State *co, int limit) {
+  lua_Debug frame;
+  int n = 0;
+  for (int level = 0; n < limit && lua_getstack(co, level, &frame); level++) {
+    lua_getinfo(co, "Sln", &frame);
+    if (frame.currentline <= 0) continue;
+    lua_createtable(L, 0, 3);
+    lua_pushstring(L, frame.short_src);
+    lua_setfield(L, -2, "source");
+    lua_pushinteger(L, frame.currentline);
+    lua_setfield(L, -2, "line");
+    if (frame.name) {
+      lua_pushstring(L, frame.name);
+      lua_setfield(L, -2, "name");
+    }
+    lua_rawseti(L, -2, ++n);
+  }
+}
+
+/* frames = task:get_stack([{limit =}]): {{source =, line =, name =}, ...}, innermost first; empty when done */
+static int t_get_stack(lua_State *L) {
+  Task *task = task_check(L, 1);
+  int limit = 1000;
+  if (!lua_isnoneornil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    if (lua_getfield(L, 2, "limit") != LUA_TNIL) limit = (int)luaL_checkinteger(L, -1);
+  }
+  lua_newtable(L);
+  if (task->co && task->started) push_frames(L, task->co, limit);
+  return 1;
+}
+
+/* task:print_stack(): its stack, or the traceback of its error, to stderr */
+static int t_print_stack(lua_State *L) {
+  Task *task = task_check(L, 1);
+  lua_settop(L, 1);
+  task_push_name(L, 1, task);
+  if (task->co && task->started)
+    luaL_traceback(L, task->co, lua_pushfstring(L, "stack of task %s", lua_tostring(L, -1)), 0);
+  else
+    slot_push(L, 1, &task->future, SLOT_TRACE);
+  lua_writestringerror("%s\n", lua_isstring(L, -1) ? lua_tostring(L, -1) : "no stack");
+  return 0;
+}
+
+/* text = task:waits_for(): what it waits for and where; nil when it does not wait */
+static int t_waits_for(lua_State *L) {
+  Task *task = task_check(L, 1);
+  if (!task->co || core_of(L)->current == task) return 0;
+  wait_describe(L, core_of(L), task);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"cancelling", t_cancelling}, {"uncancel", t_uncancel},     {"get_name", t_get_name},
+    {"set_name", t_set_name},     {"get_context", t_get_context}, {"get_stack", t_get_stack},
+    {"print_stack", t_print_stack}, {"waits_for", t_waits_for}, {NULL, NULL}};
+
+/* task = Task(awaitable [, options]) */
+static int t_new(lua_State *L) { return f_create_task(L); }
+
+static int task_await(lua_State *L, Core *core, Head *head) { return future_type.type.await(L, core, head); }
+
+const FutureType task_type = {
+    {"neap.Task", &future_type.type, task_await, methods, NULL, t_new},
+    task_cancel,
+};

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/task.h"
+
+#include "base/memory.h"
+#include "kernel/await.h"
+#include "kernel/context.h"
+#include "kernel/fail.h"
+#include "kernel/loop.h"
+#include "kernel/pool.h"
+#include "kernel/report.h"
+#include "kernel/run.h"
+#include "kernel/trace.h"
+
+/* The coroutine's stack while the body runs: the task, the message handler, the function called and
+ * its arguments; later its results or the error. */
+enum { AT_TASK = 1, AT_HANDLER, AT_BODY };
+
+Task *task_check(lua_State *L, int arg) { return object_check(L, arg, &task_type.type); }
+void task_push(lua_State *L, Core *core, const Task *task) { anchor_push(core, L, task->slot); }
+
+Task *task_each(Core *core, uint32_t *slot) {
+  lua_State *service = core->service;
+  while (++*slot <= core->slot_count) {
+    anchor_push(core, service, *slot);
+    Task *task = object_test(service, -1, &task_type.type);
+    lua_pop(service, 1);
+    if (task) return task;
+  }
+  return NULL;
+}
+
+void task_push_name(lua_State *L, int index, Task *task) {
+  if (task->future.flags & FUTURE_NAME)
+    slot_push(L, index, &task->future, SLOT_NAME);
+  else
+    lua_pushfstring(L, "Task-%I", (lua_Integer)task->number);
+}
+
+/* ---- the end of a body ---- */
+
+static void swallowed(lua_State *L, Core *core, Task *task) {
+  if (core->debug && task->cancels > 0 && task->outcome == FUTURE_FINISHED) await_report_swallowed(L, core, task);
+}
+
+/* Runs on the task's coroutine, protected by lua_resume: stores how the body ended. */
+static int k_body(lua_State *L, int status, lua_KContext context) {
+  Core *core = (Core *)context;
+  Task *task = lua_touserdata(L, AT_TASK);
+  Future *future = &task->future;
+  if (status == LUA_OK || status == LUA_YIELD) {
+    if (task->must_cancel) { /* cancelled by itself, and no await since */
+      task->must_cancel = false;
+      lua_settop(L, AT_HANDLER);
+      future_store(L, AT_TASK, future, 0);
+      task->outcome = FUTURE_CANCELLED;
+    } else {
+      future_store(L, AT_TASK, future, lua_gettop(L) - AT_HANDLER);
+      task->outcome = FUTURE_FINISHED;
+      swallowed(L, core, task);
+    }
+  } else if (fail_is(L, -1, FAIL_CANCELLED)) {
+    future_store(L, AT_TASK, future, 1);
+    future->flags = (uint8_t)((future->flags | FUTURE_ERROR) & ~FUTURE_MESSAGE);
+    task->outcome = FUTURE_CANCELLED;
+  } else {
+    bool interrupt = fail_is(L, -1, FAIL_INTERRUPT);
+    task->wait.u.on = future_store_error(L, AT_TASK, future);
+    task->outcome = FUTURE_FAILED;
+    if (interrupt) core_stop(core);
+  }
+  lua_pushthread(L); /* the slot keeps the coroutine from now on, the stack the task */
+  anchor_set(L, core, task->slot);
+  return 0;
+}
+
+/* task, handler, fn, ...; upvalue 1: the core. The function at the bottom of every coroutine. */
+int task_body(lua_State *L) {
+  Core *core = core_of(L);
+  Task *task = lua_touserdata(L, AT_TASK);
+  int status;
+  if (task->throwing) { /* cancelled before it started: the body never runs */
+    wait_push_error(L, core, task);
+    status = LUA_ERRRUN;
+  } else {
+    status = lua_pcallk(L, lua_gettop(L) - AT_BODY, LUA_MULTRET, AT_HANDLER, (lua_KContext)core, k_body);
+  }
+  return k_body(L, status, (lua_KContext)core);
+}
+
+/* The coroutine died outside the body's protection: no memory to store the result, or a yield that
+ * was not ours. The error is at the top of its stack. */
+static void crashed(Core *core, Task *task) {
+  lua_State *co = task->co, *service = core->service;
+  anchor_push(core, service, task->slot);
+  bool held = object_test(service, -1, &task_type.type) != NULL;
+  if (held && lua_gettop(co) > 0) {
+    lua_xmove(co, service, 1);
+    if (task->future.flags & FUTURE_SLOTS) {
+      lua_getiuservalue(service, -2, 1);
+      lua_insert(service, -2);
+      lua_rawseti(service, -2, SLOT_MAIN);
+      lua_pop(service, 1);
+    } else {
+      lua_setiuservalue(service, -2, 1);
+    }
+    task->future.count = 1;
+  }
+  task->outcome = FUTURE_FAILED;
+  task->wait.u.on = NULL;
+}
+
+static void finish(Core *core, Task *task, bool reusable) {
+  Future *future = &task->future;
+  lua_State *co = task->co;
+  uint32_t slot = task->slot;
+  task->co = NULL;
+  if (--core->live == 0 && core->until_empty) core_stop(core);
+  if (task->outcome == FUTURE_FAILED)
+    future_fail(core, future, task->wait.u.on);
+  else
+    future_finish(core, future, task->outcome);
+  if (reusable) {
+    pool_give(core, co, slot);
+  } else {
+    lua_settop(core->service, SERVICE_TOP); /* the task was kept there by crashed() */
+    anchor_delete(core, slot);
+  }
+}
+
+static void run(Core *core, Task *task, int nargs) {
+  Task *outer = core->current;
+  lua_State *co = task->co;
+  core->current = task;
+  task->parked = false;
+  task->throwing = task->must_cancel;
+  task->must_cancel = false;
+  task->wait.abort = NULL;
+  if (UNLIKELY(core->debug)) core->step_started = uv_hrtime();
+  int status = loop_resume(core, co, nargs);
+  if (UNLIKELY(core->debug)) await_check_step(core, task);
+  core->current = outer;
+  if (LIKELY(status == LUA_YIELD)) {
+    if (LIKELY(task->parked)) return;
+    lua_settop(co, 0);
+    lua_resetthread(co); /* closes what is to be closed */
+    lua_settop(co, 0);
+    pool_push_bad_yield(core, co);
+    crashed(core, task);
+    finish(core, task, false);
+  } else if (LIKELY(status == LUA_OK)) {
+    finish(core, task, true);
+  } else {
+    crashed(core, task);
+    lua_resetthread(co);
+    finish(core, task, false);
+  }
+}
+
+void task_step(Core *core, Job *job) { run(core, container_of(job, Task, wait.job), 0); }
+
+static void on_start(Core *core, Job *job) {
+  Task *task = container_of(job, Task, wait.job);
+  task->started = true;
+  job->run = task_step;
+  run(core, task, task->future.count);
+}
+
+/* ---- creation ---- */
+
+Task *task_new(lua_State *L, Core *core, int first) {
+  int n = lua_gettop(L) - first + 1;
+  Task *task = (Task *)future_new(L, &task_type, sizeof *task);
+  lua_insert(L, first);
+  if (context_push(L, core)) {
+    slot_set_flag(L, first, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, lua_gettop(L));
+    lua_pop(L, 1);
+  }
+  task->co = pool_take(L, core, &task->slot); /* -> the coroutine, anchored in the slot */
+  slot_set(L, first, &task->future, SLOT_MAIN);
+  if (UNLIKELY(!lua_checkstack(task->co, n + LUA_MINSTACK))) {
+    pool_give(core, task->co, task->slot);
+    luaL_error(L, "too many arguments");
+  }
+  pool_prepare(core, task->co); /* the two functions at the bottom */
+  lua_pushvalue(L, first);
+  lua_pushvalue(L, first);
+  anchor_set(L, core, task->slot);
+  lua_xmove(L, task->co, 1);
+  lua_insert(task->co, -2);
+  lua_xmove(L, task->co, n);
+  task->future.count = n + 2;
+  task->number = ++core->task_count;
+  task->wait.job.run = on_start;
+  core->live++;
+  return task;
+}
+
+enum { EAGER_DEPTH = 60 }; /* each nests a lua_resume: beyond, tasks start in the next tick */
+
+void task_start(lua_State *L, Core *core, Task *task, bool eager) {
+  if (!eager || core->eager_depth >= EAGER_DEPTH || !run_active(core)) {
+    job_post(core, &task->wait.job);
+    return;
+  }
+  lua_State *from = core->from;
+  core->from = L;
+  core->eager_depth++;
+  list_create(&task->wait.job.link);
+  on_start(core, &task->wait.job);
+  core->eager_depth--;
+  core->from = from;
+}
+
+Task *task_spawn(lua_State *L, Core *core, int first) {
+  Task *task = task_new(L, core, first);
+  task_start(L, core, task, false);
+  return task;
+}
+
+/* ---- cancelling and waiting ---- */
+
+bool task_cancel(Core *core, Future *future, lua_State *L, int index, int message) {
+  Task *task = (Task *)future;
+  if (future_done(future)) {
+    future_seen(future);
+    return false;
+  }
+  task->cancels++;
+  if (task->wait.abort && task->wait.abort(core, task, L, message)) return true;
+  if (L)
+    slot_set_flag(L, index, future, SLOT_MESSAGE, FUTURE_MESSAGE, message);
+  else
+    future->flags &= (uint8_t)~FUTURE_MESSAGE;
+  task->must_cancel = true;
+  return true;
+}
+
+uint32_t task_uncancel(Task *task) {
+  if (task->cancels > 0 && --task->cancels == 0) task->must_cancel = task->insist = false;
+  return task->cancels;
+}
+
+bool wait_abort(Core *core, Task *task, lua_State *L, int message) {
+  if (task->wait_state != WAIT_PENDING) return false;
+  if (L) {
+    luaL_checkstack(L, 6, NULL);
+    task_push(L, core, task);
+    slot_set_flag(L, -1, &task->future, SLOT_WAIT_MESSAGE, FUTURE_WAIT_MESSAGE, message);
+    lua_pop(L, 1);
+  } else {
+    task->future.flags &= (uint8_t)~FUTURE_WAIT_MESSAGE;
+  }
+  task->wait_state = WAIT_CANCELLED;
+  job_post(core, &task->wait.job);
+  return true;
+}
+
+enum { IGNORED_LIMIT = 1000 }; /* cancellations a task may swallow while they are repeated */
+
+int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction k, lua_KContext context) {
+  task->wait_state = WAIT_PENDING;
+  task->wait.abort = abort;
+  task->parked = true;
+  if (UNLIKELY(task->insist)) {
+    if (task->cancels >= IGNORED_LIMIT) return lua_yieldk(L, 0, context, k); /* left alone: run() abandons it */
+    task->cancels++;
+    task->must_cancel = true;
+  }
+  if (UNLIKELY(task->must_cancel)) { /* asyncio: the future just awaited is cancelled */
+    int message = 0;
+    if (task->future.flags & FUTURE_MESSAGE) {
+      task_push(L, core, task);
+      slot_push(L, -1, &task->future, SLOT_MESSAGE);
+      message = lua_gettop(L);
+    }
+    if (abort && abort(core, task, L, message)) task->must_cancel = false;
+    if (message) lua_pop(L, 2);
+  }
+  return lua_yieldk(L, 0, context, k);
+}
+
+void task_abandon(Core *core, Task *task) {
+  list_remove(&task->wait.job.link);
+  lua_State *co = task->co;
+  task_push(core->service, core, task);
+  lua_resetthread(co);
+  task->outcome = FUTURE_CANCELLED;
+  finish(core, task, false);
+}
+
+void wait_push_error(lua_State *L, Core *core, Task *task) {
+  Future *future = &task->future;
+  int slot = 0;
+  if (task->wait_state == WAIT_CANCELLED)
+    slot = future->flags & FUTURE_WAIT_MESSAGE ? SLOT_WAIT_MESSAGE : 0;
+  else if (future->flags & FUTURE_MESSAGE)
+    slot = SLOT_MESSAGE;
+  if (slot) {
+    task_push(L, core, task);
+    slot_push(L, -1, future, slot);
+    lua_remove(L, -2);
+  } else {
+    lua_pushnil(L);
+  }
+  fail_push_cancelled(L);
+}
+
+int wait_raise(lua_State *L, Core *core, Task *task) {
+  wait_push_error(L, core, task);
+  if (UNLIKELY(core->debug)) await_note_delivery(L, core, task);
+  return lua_error(L);
+}

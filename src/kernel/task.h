@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ * Tasks. A task is a future with a coroutine. While it runs its user value is the coroutine and the
+ * core's anchor table holds the task; when it is done the anchor holds the coroutine, for the next
+ * task. The body runs inside lua_pcallk, so that an error unwinds <close> variables in place.
+ *
+ * One door to sleep: wait_park. A task sleeps on one thing at a time, its wait: whoever parks it has
+ * linked the wait where it will be posted, and supplies the abort that cancel() calls. */
+#ifndef NEAP_KERNEL_TASK_H
+#define NEAP_KERNEL_TASK_H
+
+#include "kernel/future.h"
+
+/* Undoes the wait of a parked task and posts it: true; false if it was posted already or cannot be
+ * undone, then the cancellation is delivered at the step. L and message as for CancelFn. */
+typedef bool (*AbortFn)(Core *core, Task *task, lua_State *L, int message);
+
+typedef enum { WAIT_NONE, WAIT_PENDING, WAIT_DONE, WAIT_CANCELLED } WaitState;
+
+typedef struct {
+  Job job; /* resumes the task; while it sleeps until a time: its Timer's job */
+  union {
+    HeapNode node;  /* with job, a Timer */
+    Link link;      /* in the list of waiters of a lock, a queue, ... */
+    Future *future; /* borrowed (the task's stack holds it) */
+    void *on;       /* borrowed: an operation's own record */
+  } u;
+  AbortFn abort; /* NULL: cannot be undone */
+} Wait;
+
+struct Task {
+  Future future;
+  uint8_t wait_state; /* WaitState */
+  bool parked;
+  bool must_cancel; /* a cancellation to deliver at the next step */
+  bool throwing;    /* this step delivers one */
+  bool insist;      /* cancel again at every await */
+  uint8_t outcome;  /* FutureState, between the end of the body and that of the step */
+  bool started;
+  uint32_t slot;    /* anchor */
+  uint32_t cancels; /* requests not taken back: cancelling() */
+  uint32_t number;  /* of its default name */
+  lua_State *co;    /* borrowed, while pending */
+  Wait wait;
+};
+
+extern const FutureType task_type;
+
+/* The function at `first` and the values above it become a task, which is left in their place; it
+ * starts when task_start is called, eagerly (its first step runs at once) or in the next tick. */
+Task *task_new(lua_State *L, Core *core, int first);
+void task_start(lua_State *L, Core *core, Task *task, bool eager);
+Task *task_spawn(lua_State *L, Core *core, int first); /* both */
+int task_body(lua_State *L); /* the function at the bottom of every coroutine; upvalue 1: the core */
+bool task_cancel(Core *core, Future *future, lua_State *L, int index, int message);
+uint32_t task_uncancel(Task *task);
+Task *task_check(lua_State *L, int arg);
+void task_push(lua_State *L, Core *core, const Task *task); /* one that is not done */
+void task_push_name(lua_State *L, int index, Task *task);
+void task_step(Core *core, Job *job);                       /* what a posted wait runs */
+void task_abandon(Core *core, Task *task);                  /* closes its coroutine: it ends cancelled */
+
+/* Tasks that are not done, by slot: task = task_each(core, &slot) until NULL, from slot 0. */
+Task *task_each(Core *core, uint32_t *slot);
+
+/* ---- waiting ---- */
+
+/* The task that may park here, or an error saying why nobody may. */
+Task *wait_task(lua_State *L, Core *core);
+
+/* Parks. On resumption `k` runs; it must ask wait_ended (or throwing) first. */
+int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction k, lua_KContext context);
+
+/* The usual abort: marks the wait cancelled and posts it; the waiter's continuation unlinks it. */
+bool wait_abort(Core *core, Task *task, lua_State *L, int message);
+
+/* Was the wait cancelled, or the task since? Then the continuation undoes and calls wait_raise. */
+static inline bool wait_cancelled(const Task *task) { return task->throwing || task->wait_state == WAIT_CANCELLED; }
+int wait_raise(lua_State *L, Core *core, Task *task); /* the CancelledError */
+void wait_push_error(lua_State *L, Core *core, Task *task);
+
+/* Completes a pending wait: the task runs in the next tick. */
+static inline void wait_post(Core *core, Task *task) {
+  task->wait_state = WAIT_DONE;
+  job_post(core, &task->wait.job);
+}
+static inline bool wait_pending(const Task *task) { return task->wait_state == WAIT_PENDING; }
+
+static inline Task *task_of_link(Link *link) { return container_of(link, Task, wait.u.link); }
+
+#endif

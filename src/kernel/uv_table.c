@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * Which libuv owns a loop: the object that holds uv__work_done, which uv_loop_init put into
+ * loop->wq_async. Names found in any other object would be another copy, with another idea of the
+ * structs or other globals; see also the size checks. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define UV_TABLE_KEEP_NAMES
+#include "kernel/uv_table.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+
+#ifdef NEAP_LINK_UV
+
+const char *uv_table_open(const uv_loop_t *loop) {
+  (void)loop;
+  return NULL;
+}
+
+#else
+
+UvTable uv_table;
+
+static void *address_of(void (*function)(uv_async_t *)) {
+  void *address;
+  memcpy(&address, &function, sizeof address);
+  return address;
+}
+
+/* A name defined in the object loaded at `base`, not in one of its dependencies. */
+static void *find(void *object, const void *base, const char *name) {
+  void *found = dlsym(object, name);
+  Dl_info where;
+  return found && dladdr(found, &where) && where.dli_fbase == base ? found : NULL;
+}
+
+static const char *check(const UvTable *t) {
+  if (t->uv_version_() >> 16 != 1 || t->uv_version_() < UV_TABLE_MINIMUM)
+    return "libuv 1.44 or later of the 1.x series is needed; update luv";
+  if (t->uv_loop_size_() != sizeof(uv_loop_t) || t->uv_handle_size_(UV_TCP) != sizeof(uv_tcp_t) ||
+      t->uv_handle_size_(UV_TIMER) != sizeof(uv_timer_t) || t->uv_req_size_(UV_WRITE) != sizeof(uv_write_t))
+    return "luv's libuv has other struct sizes than the uv.h neap was built with; build both alike";
+  return NULL;
+}
+
+const char *uv_table_open(const uv_loop_t *loop) {
+  static char why[256];
+  Dl_info owner;
+  if (!dladdr(address_of(loop->wq_async.async_cb), &owner))
+    return "cannot tell which libuv owns luv's loop; install lua-luv (Debian) or luv (LuaRocks)";
+  void *object = dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+  if (!object) object = dlopen(NULL, RTLD_NOW); /* the program itself */
+  UvTable t;
+  const char *missing = NULL;
+#define UV_TABLE_FIND(name)                                     \
+  {                                                             \
+    void *found = find(object, owner.dli_fbase, #name);         \
+    if (!found) missing = #name;                                \
+    memcpy(&t.name##_, &found, sizeof found);                   \
+  }
+  UV_TABLE(UV_TABLE_FIND)
+#undef UV_TABLE_FIND
+  dlclose(object); /* it stays: it was loaded before */
+  if (missing) {
+    snprintf(why, sizeof why, "%s, which owns luv's loop, does not export %s; "
+             "install lua-luv (Debian) or luv (LuaRocks)", owner.dli_fname, missing);
+    return why;
+  }
+  const char *wrong = check(&t);
+  if (wrong) return wrong;
+  if (uv_table.uv_run_ && uv_table.uv_run_ != t.uv_run_)
+    return "another Lua state of this process uses another copy of libuv";
+  uv_table = t;
+  return NULL;
+}
+
+#endif
