@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The C module: opens the layers, nothing more. */
+#include "combine/combine.h"
 #include "kernel/open.h"
+#include "sync/sync.h"
 
 LUAMOD_API int luaopen_neap_core(lua_State *L);
 
@@ -10,7 +12,8 @@ __attribute__((visibility("default"))) int luaopen_neap_core(lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &module_key) == LUA_TTABLE) return 1;
   lua_newtable(L);
   Core *core = kernel_open(L);
-  UNUSED(core);
+  combine_open(L, core);
+  sync_open(L, core);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &module_key);
   return 1;

@@ -235,6 +235,8 @@ static int coro_gc(lua_State *L) {
   return 0;
 }
 
+void coro_discard(lua_State *L, int index) { ((Coro *)lua_touserdata(L, index))->used = true; }
+
 /* coro:close(): it will not be awaited */
 static int coro_close(lua_State *L) {
   Coro *coro = object_check(L, 1, &coro_type);

@@ -35,6 +35,7 @@ int await_value(lua_State *L, Core *core);
  * across the caller: callers give a continuation. */
 void await_push_function(lua_State *L, Core *core);
 
+void coro_discard(lua_State *L, int index); /* it will not be awaited */
 bool awaitable(lua_State *L, int index);
 void check_awaitable(lua_State *L, int arg);
 

@@ -6,7 +6,7 @@
 #include "kernel/deadlock.h"
 #include "kernel/fail.h"
 
-void spawn_check_options(lua_State *L, int options) {
+static void spawn_check_options(lua_State *L, int options) {
   if (lua_isnoneornil(L, options)) return;
   luaL_checktype(L, options, LUA_TTABLE);
   int type = lua_getfield(L, options, "name");
@@ -24,30 +24,41 @@ static void set_options(lua_State *L, Task *task, int self, int options) {
   lua_pop(L, 2);
 }
 
-Task *spawn_task(lua_State *L, Core *core, int index, int options) {
+void spawn_check(lua_State *L, int index, int options) {
   if (future_test(L, index))
     luaL_argerror(L, index, "coroutine object, function or operation expected, got a future: see ensure_future");
   check_awaitable(L, index);
   spawn_check_options(L, options);
-  bool given = !lua_isnoneornil(L, options), eager = false;
-  if (given) {
-    lua_getfield(L, options, "eager_start");
-    eager = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-  }
+}
+
+void spawn_discard(lua_State *L, int index) {
+  lua_pushvalue(L, index);
+  if (object_test(L, -1, &coro_type)) coro_discard(L, -1);
+  lua_pop(L, 1);
+}
+
+Task *spawn_new(lua_State *L, Core *core, int index, int options, bool *eager) {
+  *eager = false;
   lua_pushvalue(L, index);
   int first = lua_gettop(L);
   await_unpack(L, core);
   Task *task = task_new(L, core, first);
-  if (given) set_options(L, task, first, options);
-  task_start(L, core, task, eager);
+  if (lua_isnoneornil(L, options)) return task;
+  set_options(L, task, first, options);
+  lua_getfield(L, options, "eager_start");
+  *eager = lua_toboolean(L, -1);
+  lua_pop(L, 1);
   return task;
 }
 
 /* task = create_task(awaitable [, {name =, context =, eager_start =}]) */
 static int f_create_task(lua_State *L) {
+  Core *core = core_of(L);
+  bool eager;
   lua_settop(L, 2);
-  spawn_task(L, core_of(L), 1, 2);
+  spawn_check(L, 1, 2);
+  Task *task = spawn_new(L, core, 1, 2, &eager);
+  task_start(L, core, task, eager);
   return 1;
 }
 

@@ -7,9 +7,11 @@
 
 extern const luaL_Reg spawn_functions[]; /* create_task, current_task, all_tasks, is */
 
-/* Options of create_task: {name =, context =, eager_start =} at `options` (nil or none: no options). */
-void spawn_check_options(lua_State *L, int options);
-/* Makes a task of the awaitable at `index`; leaves it at the top. */
-Task *spawn_task(lua_State *L, Core *core, int index, int options);
+/* Options are {name =, context =, eager_start =} at `options`, or nil. Checks raise first. */
+void spawn_check(lua_State *L, int index, int options);
+void spawn_discard(lua_State *L, int index); /* an awaitable that will not be used */
+
+/* Makes a task of the checked awaitable at `index`, leaves it at the top; task_start is to follow. */
+Task *spawn_new(lua_State *L, Core *core, int index, int options, bool *eager);
 
 #endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT
+ * gather: a future over its children. It is anchored until the last child is done, since the
+ * children's lists of callbacks lead into it. Results are made on the loop, in a protected call. */
+#include "combine/combine.h"
+#include "combine/members.h"
+#include "kernel/fail.h"
+
+typedef struct {
+  Future future; /* user value 2: the children, in the order of the arguments */
+  uint32_t anchor;
+  int count;    /* of children, duplicates included */
+  int distinct; /* of futures */
+  int finished;
+  bool return_exceptions;
+  bool cancel_requested;
+  Watch *last; /* whose completion completes the gather */
+  Watch children[];
+} Gather;
+
+enum { UV_CHILDREN = 2 };
+
+/* Does this completion complete the gather? */
+static bool child_done(Gather *gather, Watch *child) {
+  gather->finished++;
+  if (future_done(&gather->future)) {
+    future_seen(child->future);
+    return false;
+  }
+  gather->last = child;
+  return gather->finished == gather->distinct ||
+         (!gather->return_exceptions && child->future->state != FUTURE_FINISHED);
+}
+
+/* Pushes what the child at the top gives to the list of results. */
+static void push_slot(lua_State *L, Core *core, Future *child) {
+  int index = lua_gettop(L);
+  UNUSED(core);
+  switch (child->state) {
+    case FUTURE_CANCELLED:
+      if (child->flags & FUTURE_MESSAGE)
+        slot_push(L, index, child, SLOT_MESSAGE);
+      else
+        lua_pushnil(L);
+      fail_push_cancelled(L);
+      break;
+    case FUTURE_FAILED: future_push_error(L, index, child); break;
+    default:
+      slot_push(L, index, child, SLOT_MAIN);
+      if (child->count > 1) lua_rawgeti(L, -1, 1);
+      break;
+  }
+  lua_replace(L, index);
+  lua_settop(L, index);
+}
+
+/* The gather is at `index`. */
+static void complete(lua_State *L, Core *core, int index, Gather *gather) {
+  Future *outer = &gather->future, *last = gather->last->future;
+  lua_getiuservalue(L, index, UV_CHILDREN);
+  int children = lua_gettop(L);
+  lua_rawgeti(L, children, (lua_Integer)(gather->last - gather->children) + 1);
+  int child = lua_gettop(L);
+  if (!gather->return_exceptions && last->state == FUTURE_CANCELLED) {
+    future_push_cancelled(L, child, last);
+    future_set_error(L, core, index, outer);
+  } else if (!gather->return_exceptions && last->state == FUTURE_FAILED) {
+    slot_push(L, child, last, SLOT_TRACE);
+    if (!lua_isnil(L, -1)) slot_set(L, index, outer, SLOT_TRACE);
+    lua_settop(L, child);
+    future_push_error(L, child, last);
+    future_set_error(L, core, index, outer);
+  } else {
+    lua_createtable(L, gather->count, 1);
+    for (int i = 1; i <= gather->count; i++) {
+      lua_rawgeti(L, children, i);
+      push_slot(L, core, lua_touserdata(L, -1));
+      lua_rawseti(L, child + 1, i);
+    }
+    lua_pushinteger(L, gather->count);
+    lua_setfield(L, -2, "n");
+    if (gather->cancel_requested) { /* also with return_exceptions (bpo-32684) */
+      lua_rawgeti(L, children, gather->count); /* asyncio: the last in the list, not to finish */
+      future_push_cancelled(L, -1, lua_touserdata(L, -1));
+      future_set_error(L, core, index, outer);
+    } else {
+      future_set_results(L, core, index, outer, 1);
+    }
+  }
+  lua_settop(L, children - 1);
+}
+
+/* gather, core */
+static int call_complete(lua_State *L) {
+  complete(L, lua_touserdata(L, 2), 1, lua_touserdata(L, 1));
+  return 0;
+}
+
+static void on_child(Core *core, Job *job) {
+  Watch *child = container_of(job, Watch, job);
+  Gather *gather = child->owner;
+  if (child_done(gather, child)) core_call(core, call_complete, gather->anchor);
+  if (gather->finished == gather->distinct) anchor_delete(core, gather->anchor);
+}
+
+static bool gather_cancel(Core *core, Future *future, lua_State *L, int index, int message) {
+  Gather *gather = (Gather *)future;
+  if (future_done(future)) {
+    future_seen(future);
+    return false;
+  }
+  bool any = false;
+  if (L) {
+    luaL_checkstack(L, 4, "gathers nested too deep");
+    lua_getiuservalue(L, index, UV_CHILDREN);
+  }
+  for (int i = 0; i < gather->count; i++) {
+    if (L) lua_rawgeti(L, -1, i + 1);
+    any |= future_cancel(core, gather->children[i].future, L, L ? lua_gettop(L) : 0, message);
+    if (L) lua_pop(L, 1);
+  }
+  if (L) lua_pop(L, 1);
+  gather->cancel_requested |= any;
+  return any;
+}
+
+/* Makes the futures of the n awaitables from `first` on; each distinct one once. Leaves the table of
+ * children in their place. */
+static void make_children(lua_State *L, Core *core, int first, int n) {
+  lua_createtable(L, n, 0);
+  lua_newtable(L); /* awaitable -> future */
+  int children = first + n, known = children + 1;
+  for (int i = 0; i < n; i++) {
+    lua_pushvalue(L, first + i);
+    if (lua_rawget(L, known) == LUA_TNIL) {
+      lua_pop(L, 1);
+      ensure_future(L, core, first + i);
+      lua_pushvalue(L, first + i);
+      lua_pushvalue(L, -2);
+      lua_rawset(L, known);
+    }
+    lua_rawseti(L, children, i + 1);
+  }
+  lua_settop(L, children);
+  lua_replace(L, first);
+  lua_settop(L, first);
+}
+
+/* Watches the children of the gather at the top. Those that are done already count at once. */
+static void watch_children(lua_State *L, Core *core, Gather *gather, int children) {
+  int self = lua_gettop(L), done = 0;
+  lua_newtable(L); /* future -> true */
+  for (int i = 0; i < gather->count; i++) {
+    Watch *watch = &gather->children[i];
+    lua_rawgeti(L, children, i + 1);
+    Future *child = lua_touserdata(L, -1);
+    list_create(&watch->job.link);
+    watch->future = child;
+    watch->owner = gather;
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, self + 1) == LUA_TNIL) {
+      lua_pushvalue(L, -2);
+      lua_pushboolean(L, 1);
+      lua_rawset(L, self + 1);
+      gather->distinct++;
+      if (future_done(child)) done++;
+      watch->job.run = on_child;
+    }
+    lua_settop(L, self + 1);
+  }
+  lua_settop(L, self);
+  gather->anchor = anchor_new(L, core, self); /* from here on nothing but `complete` can raise */
+  for (int i = 0; i < gather->count; i++) {
+    Watch *watch = &gather->children[i];
+    if (watch->job.run && !future_done(watch->future)) list_append(&watch->future->u.callbacks, &watch->job.link);
+  }
+  for (int i = 0; done > 0 && i < gather->count; i++) {
+    Watch *watch = &gather->children[i];
+    if (!watch->job.run || !future_done(watch->future)) continue;
+    done--;
+    if (child_done(gather, watch)) complete(L, core, self, gather);
+  }
+  if (gather->finished == gather->distinct) anchor_delete(core, gather->anchor);
+}
+
+/* future = gather(a, b, ...) or gather{a, b, n =, return_exceptions =} */
+static int f_gather(lua_State *L) {
+  Core *core = core_of(L);
+  bool rexc = false;
+  int n = lua_gettop(L), list = 0;
+  if (n == 1 && members_is_list(L, 1)) {
+    lua_getfield(L, 1, "return_exceptions");
+    rexc = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    n = members_push(L, 1);
+    list = 1;
+  }
+  members_check(L, 1 + list, n, list, false);
+  if (n == 0) {
+    Future *future = future_new(L, &future_type, sizeof *future);
+    lua_createtable(L, 0, 1);
+    lua_pushinteger(L, 0);
+    lua_setfield(L, -2, "n");
+    future_set_results(L, core, -2, future, 1);
+    return 1;
+  }
+  make_children(L, core, 1 + list, n);
+  int children = lua_gettop(L);
+  Gather *gather = object_new(L, &gather_type.type, sizeof *gather + (size_t)n * sizeof(Watch), 2);
+  future_create(&gather->future);
+  gather->count = n;
+  gather->return_exceptions = rexc;
+  lua_pushvalue(L, children);
+  lua_setiuservalue(L, -2, UV_CHILDREN);
+  watch_children(L, core, gather, children);
+  return 1;
+}
+
+const luaL_Reg gather_functions[] = {{"gather", f_gather}, {NULL, NULL}};
+
+static int gather_await(lua_State *L, Core *core, Head *head) { return future_type.type.await(L, core, head); }
+
+const FutureType gather_type = {
+    {"neap.GatheringFuture", &future_type.type, gather_await, NULL, NULL, NULL},
+    gather_cancel,
+};

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * A time limit on a stretch of a task: asyncio.timeouts.Timeout. */
+#ifndef NEAP_COMBINE_SCOPE_H
+#define NEAP_COMBINE_SCOPE_H
+
+#include "kernel/task.h"
+
+typedef enum { SCOPE_ACTIVE, SCOPE_EXPIRING, SCOPE_EXPIRED, SCOPE_EXITED } ScopeState;
+
+typedef struct {
+  Head head; /* user value 1: the task */
+  Timer timer;
+  Task *task;         /* borrowed: user value 1 */
+  double when;        /* NaN: never */
+  uint32_t anchor;    /* 0: none; held while the timer is armed */
+  uint32_t cancelling; /* of the task, when the scope was entered */
+  ScopeState state;
+} Scope;
+
+/* Pushes a scope of the current task; `when` NaN: never. Not armed. */
+Scope *scope_new(lua_State *L, Core *core, double when);
+void scope_arm(lua_State *L, Core *core, Scope *scope, int index); /* the scope is at `index` */
+
+/* Leaves the scope; true: the error at `error` (0: none) is its cancellation, and a TimeoutError is
+ * to be raised instead. */
+bool scope_exit(lua_State *L, Core *core, Scope *scope, int error);
+
+double check_deadline(lua_State *L, int arg); /* seconds, or NaN for nil */
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT
+ * TaskGroup: its tasks are done when it is left; the first error cancels the others and the body.
+ * Each task has a member record, anchored until the task is done. */
+#include "combine/combine.h"
+#include "kernel/fail.h"
+#include "kernel/report.h"
+#include "kernel/spawn.h"
+
+typedef struct {
+  Head head; /* user values: the parent task, the list of errors */
+  Link members;
+  Task *parent; /* borrowed: user value 1 */
+  Task *waiter; /* the parent, while it waits for the last member */
+  lua_Integer errors;
+  bool exiting, finished, aborting;
+  bool parent_cancelled; /* by the group */
+} Group;
+
+typedef struct {
+  Head head; /* user values: the group, the task */
+  Job job;
+  Link link;
+  Group *group;
+  Task *task;
+  uint32_t anchor;
+} Member;
+
+enum { UV_PARENT = 1, UV_ERRORS };
+
+static void abort_group(Core *core, Group *group) {
+  group->aborting = true;
+  list_each_safe(link, &group->members) {
+    Task *task = container_of(link, Member, link)->task;
+    if (!future_done(&task->future)) future_cancel(core, &task->future, NULL, 0, 0);
+  }
+}
+
+static void push_error_list(lua_State *L, int group) {
+  if (lua_getiuservalue(L, group, UV_ERRORS) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, group, UV_ERRORS);
+}
+
+/* member, core: keeps the error of its task */
+static int keep_error(lua_State *L) {
+  Member *member = lua_touserdata(L, 1);
+  Core *core = lua_touserdata(L, 2);
+  Group *group = member->group;
+  lua_getiuservalue(L, 1, 1); /* 3 */
+  lua_getiuservalue(L, 1, 2); /* 4 */
+  push_error_list(L, 3);
+  future_push_error(L, 4, &member->task->future);
+  lua_rawseti(L, 5, ++group->errors);
+  if (!future_done(&group->parent->future)) return 0;
+  lua_createtable(L, 0, 3);
+  lua_pushliteral(L, "a task of a TaskGroup failed after its parent task was done");
+  lua_setfield(L, -2, "message");
+  future_push_error(L, 4, &member->task->future);
+  lua_setfield(L, -2, "exception");
+  lua_pushvalue(L, 4);
+  lua_setfield(L, -2, "task");
+  report(L, core);
+  return 0;
+}
+
+static void on_member_done(Core *core, Job *job) {
+  Member *member = container_of(job, Member, job);
+  Group *group = member->group;
+  list_remove(&member->link);
+  if (group->waiter && list_empty(&group->members) && wait_pending(group->waiter)) wait_post(core, group->waiter);
+  if (member->task->future.state == FUTURE_FAILED) {
+    core_call(core, keep_error, member->anchor);
+    if (!group->aborting && !group->parent_cancelled && !future_done(&group->parent->future)) {
+      abort_group(core, group);
+      group->parent_cancelled = true;
+      future_cancel(core, &group->parent->future, NULL, 0, 0);
+    }
+  }
+  anchor_delete(core, member->anchor);
+}
+
+/* task = group:create_task(awaitable [, options]) */
+static int g_create_task(lua_State *L) {
+  Core *core = core_of(L);
+  Group *group = object_check(L, 1, &group_type);
+  lua_settop(L, 3);
+  spawn_check(L, 2, 3);
+  const char *why = NULL;
+  if (group->finished || (group->exiting && list_empty(&group->members)))
+    why = "the TaskGroup is finished";
+  else if (group->aborting)
+    why = "the TaskGroup is shutting down";
+  if (why) {
+    spawn_discard(L, 2);
+    return fail_raise(L, FAIL_RUNTIME, "%s", why);
+  }
+  Member *member = object_new(L, &member_type, sizeof *member, 2);
+  int self = lua_gettop(L);
+  list_create(&member->link);
+  member->job.run = on_member_done;
+  member->group = group;
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, self, 1);
+  bool eager;
+  Task *task = spawn_new(L, core, 2, 3, &eager);
+  member->task = task;
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, self, 2);
+  member->anchor = anchor_new(L, core, self);
+  list_append(&group->members, &member->link);
+  list_append(&task->future.u.callbacks, &member->job.link);
+  task_start(L, core, task, eager);
+  return 1;
+}
+
+/* ---- leaving ---- */
+
+/* The stack: the group, the body's error or nil, the cancellation to raise or nil, then anything. */
+enum { AT_GROUP = 1, AT_ERROR, AT_CANCELLED };
+
+static int raise_group(lua_State *L, Core *core, Group *group) {
+  if (group->parent->cancels > 0) { /* keeps the count, and cancels again at the next await (gh-116720) */
+    task_uncancel(group->parent);
+    future_cancel(core, &group->parent->future, NULL, 0, 0);
+  }
+  fail_push(L, FAIL_GROUP, "unhandled errors in a TaskGroup");
+  push_error_list(L, AT_GROUP);
+  lua_setfield(L, -2, "errors");
+  return lua_error(L);
+}
+
+/* All members are done. Returns, or raises what the group ends with. */
+static int finish(lua_State *L, Core *core, Group *group) {
+  bool failed = !lua_isnil(L, AT_ERROR);
+  group->finished = true;
+  if (failed && fail_is(L, AT_ERROR, FAIL_INTERRUPT)) {
+    lua_pushvalue(L, AT_ERROR);
+    return lua_error(L);
+  }
+  if (group->parent_cancelled && task_uncancel(group->parent) == 0) {
+    lua_pushnil(L);
+    lua_replace(L, AT_CANCELLED);
+  }
+  if (!lua_isnil(L, AT_CANCELLED) && group->errors == 0) {
+    lua_pushvalue(L, AT_CANCELLED);
+    return lua_error(L);
+  }
+  if (failed && !fail_is(L, AT_ERROR, FAIL_CANCELLED)) {
+    push_error_list(L, AT_GROUP);
+    lua_pushvalue(L, AT_ERROR);
+    lua_rawseti(L, -2, ++group->errors);
+  }
+  if (group->errors > 0) return raise_group(L, core, group);
+  return 0;
+}
+
+static int k_exit(lua_State *L, int status, lua_KContext context);
+
+static int wait_members(lua_State *L, Core *core, Group *group, lua_KContext context) {
+  if (list_empty(&group->members)) return finish(L, core, group);
+  Task *task = wait_task(L, core);
+  group->waiter = task;
+  return wait_park(L, core, task, wait_abort, k_exit, context);
+}
+
+/* context: how many values are results of the body, above AT_CANCELLED */
+static int k_exit(lua_State *L, int status, lua_KContext context) {
+  UNUSED(status);
+  Core *core = core_of(L);
+  Group *group = lua_touserdata(L, AT_GROUP);
+  group->waiter = NULL;
+  if (wait_cancelled(core->current) && !group->aborting) {
+    wait_push_error(L, core, core->current);
+    lua_replace(L, AT_CANCELLED);
+    abort_group(core, group);
+  }
+  wait_members(L, core, group, context);
+  return (int)context;
+}
+
+static int leave(lua_State *L, Core *core, Group *group, lua_KContext results) {
+  group->exiting = true;
+  if (!lua_isnil(L, AT_ERROR)) {
+    if (fail_is(L, AT_ERROR, FAIL_CANCELLED)) {
+      lua_pushvalue(L, AT_ERROR);
+      lua_replace(L, AT_CANCELLED);
+    }
+    if (!group->aborting) abort_group(core, group);
+  }
+  wait_members(L, core, group, results);
+  return (int)results;
+}
+
+/* __close(group, error) */
+static int g_close(lua_State *L) {
+  Core *core = core_of(L);
+  Group *group = object_check(L, 1, &group_type);
+  lua_settop(L, AT_CANCELLED);
+  lua_pushnil(L);
+  lua_replace(L, AT_CANCELLED);
+  if (group->exiting) return 0;
+  return leave(L, core, group, 0);
+}
+
+/* group:cancel(): cancels its tasks and its body; the group ends without an error */
+static int g_cancel(lua_State *L) {
+  Core *core = core_of(L);
+  Group *group = object_check(L, 1, &group_type);
+  if (group->finished) return 0;
+  if (!group->aborting) abort_group(core, group);
+  if (!group->exiting && !group->parent_cancelled) {
+    group->parent_cancelled = true;
+    future_cancel(core, &group->parent->future, NULL, 0, 0);
+  }
+  return 0;
+}
+
+static int g_tostring(lua_State *L) {
+  Group *group = object_check(L, 1, &group_type);
+  int n = 0;
+  list_each(link, &group->members) n++;
+  lua_pushfstring(L, "neap.TaskGroup (%s, %d tasks)",
+                  group->finished ? "finished" : group->aborting ? "cancelling" : "active", n);
+  return 1;
+}
+
+static Group *group_new(lua_State *L, Core *core) {
+  if (!core->current) fail_raise(L, FAIL_RUNTIME, "a TaskGroup is entered outside a task");
+  Group *group = object_new(L, &group_type, sizeof *group, 2);
+  list_create(&group->members);
+  group->parent = core->current;
+  task_push(L, core, core->current);
+  lua_setiuservalue(L, -2, UV_PARENT);
+  return group;
+}
+
+/* group = TaskGroup(), to be closed */
+static int g_new(lua_State *L) {
+  group_new(L, core_of(L));
+  return 1;
+}
+
+/* group, nil, nil, results; or group, error */
+static int k_body(lua_State *L, int status, lua_KContext context) {
+  UNUSED(context);
+  Core *core = core_of(L);
+  Group *group = lua_touserdata(L, AT_GROUP);
+  if (status == LUA_OK || status == LUA_YIELD) return leave(L, core, group, lua_gettop(L) - AT_CANCELLED);
+  lua_replace(L, AT_ERROR);
+  lua_settop(L, AT_CANCELLED);
+  return leave(L, core, group, 0);
+}
+
+/* ... = task_group(fn): fn(group) */
+static int f_task_group(lua_State *L) {
+  Core *core = core_of(L);
+  if (!lua_isfunction(L, 1)) return argument_error(L, 1, "function");
+  lua_settop(L, 1);
+  group_new(L, core);
+  lua_insert(L, 1);
+  lua_pushnil(L);
+  lua_insert(L, 2);
+  lua_pushnil(L);
+  lua_insert(L, 3);
+  lua_pushvalue(L, 1);
+  return k_body(L, lua_pcallk(L, 1, LUA_MULTRET, 0, 0, k_body), 0);
+}
+
+const luaL_Reg taskgroup_functions[] = {{"task_group", f_task_group}, {NULL, NULL}};
+
+static const luaL_Reg methods[] = {{"create_task", g_create_task}, {"cancel", g_cancel}, {NULL, NULL}};
+static const luaL_Reg metamethods[] = {{"__close", g_close}, {"__tostring", g_tostring}, {NULL, NULL}};
+const Type group_type = {"neap.TaskGroup", NULL, NULL, methods, metamethods, g_new};
+const Type member_type = {"neap.Member", NULL, NULL, NULL, NULL, NULL};

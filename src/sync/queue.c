@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT
+ * asyncio's queues. Waking a getter does not hand it the item: the item stays in the queue until the
+ * getter runs, so that a getter cancelled in between loses nothing; it wakes the next one instead. */
+#include "kernel/fail.h"
+#include "sync/items.h"
+#include "sync/lot.h"
+#include "sync/sync.h"
+
+typedef struct {
+  Head head; /* user values: the items, the operation get, the operation join */
+  Link getters, putters, joiners;
+  Items items;
+  lua_Integer maxsize; /* 0: unbounded */
+  lua_Integer unfinished;
+  bool shut_down;
+} Queue;
+
+enum { UV_ITEMS = 1, UV_GET, UV_JOIN };
+
+static inline Queue *check(lua_State *L) {
+  Head *head = object_at(L, 1);
+  if (LIKELY(head && (head->type == &queue_type || head->type->base == &queue_type))) return (Queue *)head;
+  return object_check_slow(L, 1, &queue_type);
+}
+
+static bool full(const Queue *q) { return q->maxsize > 0 && q->items.count >= q->maxsize; }
+
+static void wake_next(Core *core, Link *lot) {
+  while (!list_empty(lot)) {
+    Task *task = task_of_link(list_shift(lot));
+    if (!wait_pending(task)) continue;
+    wait_post(core, task);
+    return;
+  }
+}
+
+static int fail_with(lua_State *L, FailClass cls, const char *message) {
+  fail_push(L, cls, message);
+  return lua_error(L);
+}
+
+static const char shut[] = "the queue is shut down";
+
+/* The queue is at `self`, the item at the top. */
+static void put_now(lua_State *L, Core *core, Queue *q, int self) {
+  lua_getiuservalue(L, self, UV_ITEMS);
+  lua_insert(L, -2);
+  items_put(L, &q->items, lua_gettop(L) - 1);
+  lua_pop(L, 1);
+  q->unfinished++;
+  wake_next(core, &q->getters);
+}
+
+static void get_now(lua_State *L, Core *core, Queue *q, int self) {
+  lua_getiuservalue(L, self, UV_ITEMS);
+  items_get(L, &q->items, lua_gettop(L));
+  lua_remove(L, -2);
+  wake_next(core, &q->putters);
+}
+
+/* ---- get ---- */
+
+static int start_get(lua_State *L, Core *core, Task *task, Op *op);
+
+static int k_get(lua_State *L, int status, lua_KContext context) {
+  UNUSED(status);
+  Core *core = (Core *)context;
+  Task *task = core->current;
+  Op *op = lua_touserdata(L, 1);
+  Queue *q = op->self;
+  lot_leave(task);
+  if (UNLIKELY(wait_cancelled(task))) {
+    if (q->items.count > 0 && task->wait_state != WAIT_CANCELLED) wake_next(core, &q->getters);
+    return wait_raise(L, core, task);
+  }
+  return start_get(L, core, task, op);
+}
+
+static int start_get(lua_State *L, Core *core, Task *task, Op *op) {
+  Queue *q = op->self;
+  if (q->items.count == 0) {
+    if (q->shut_down) return fail_with(L, FAIL_QUEUE_SHUT_DOWN, shut);
+    return lot_park(L, core, &q->getters, task, k_get);
+  }
+  lua_getiuservalue(L, 1, 1);
+  get_now(L, core, q, 2);
+  return 1;
+}
+
+/* item = queue:get(): an operation */
+static int q_get(lua_State *L) {
+  check(L);
+  return lot_push_op(L, UV_GET, start_get, "neap.Queue:get");
+}
+
+/* item = queue:get_nowait() */
+static int q_get_nowait(lua_State *L) {
+  Queue *q = check(L);
+  if (q->items.count == 0)
+    return q->shut_down ? fail_with(L, FAIL_QUEUE_SHUT_DOWN, shut) : fail_with(L, FAIL_QUEUE_EMPTY, NULL);
+  get_now(L, core_of(L), q, 1);
+  return 1;
+}
+
+/* ---- put ---- */
+
+static int start_put(lua_State *L, Core *core, Task *task, Op *op);
+
+static int k_put(lua_State *L, int status, lua_KContext context) {
+  UNUSED(status);
+  Core *core = (Core *)context;
+  Task *task = core->current;
+  Op *op = lua_touserdata(L, 1);
+  Queue *q = op->self;
+  lot_leave(task);
+  if (UNLIKELY(wait_cancelled(task))) {
+    if (!full(q) && task->wait_state != WAIT_CANCELLED) wake_next(core, &q->putters);
+    return wait_raise(L, core, task);
+  }
+  return start_put(L, core, task, op);
+}
+
+static int start_put(lua_State *L, Core *core, Task *task, Op *op) {
+  Queue *q = op->self;
+  if (q->shut_down) return fail_with(L, FAIL_QUEUE_SHUT_DOWN, shut);
+  if (full(q)) return lot_park(L, core, &q->putters, task, k_put);
+  lua_getiuservalue(L, 1, 1);
+  lua_getiuservalue(L, 1, 2);
+  put_now(L, core, q, 2);
+  return 0;
+}
+
+/* queue:put(item): an operation */
+static int q_put(lua_State *L) {
+  check(L);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  op_new(L, start_put, "neap.Queue:put", 1, 1);
+  return 1;
+}
+
+/* queue:put_nowait(item) */
+static int q_put_nowait(lua_State *L) {
+  Queue *q = check(L);
+  luaL_checkany(L, 2);
+  lua_settop(L, 2);
+  if (q->shut_down) return fail_with(L, FAIL_QUEUE_SHUT_DOWN, shut);
+  if (full(q)) return fail_with(L, FAIL_QUEUE_FULL, NULL);
+  put_now(L, core_of(L), q, 1);
+  return 0;
+}
+
+/* ---- unfinished items ---- */
+
+static void done(Core *core, Queue *q) {
+  if (q->unfinished == 0) lot_wake_all(core, &q->joiners);
+}
+
+/* queue:task_done() */
+static int q_task_done(lua_State *L) {
+  Queue *q = check(L);
+  if (q->unfinished <= 0) return fail_raise(L, FAIL_VALUE, "task_done() was called more often than items were put");
+  q->unfinished--;
+  done(core_of(L), q);
+  return 0;
+}
+
+static int k_join(lua_State *L, int status, lua_KContext context) {
+  UNUSED(status);
+  Core *core = (Core *)context;
+  lot_leave(core->current);
+  return wait_cancelled(core->current) ? wait_raise(L, core, core->current) : 0;
+}
+
+static int start_join(lua_State *L, Core *core, Task *task, Op *op) {
+  Queue *q = op->self;
+  return q->unfinished == 0 ? 0 : lot_park(L, core, &q->joiners, task, k_join);
+}
+
+/* queue:join(): an operation; until every item put was marked done */
+static int q_join(lua_State *L) {
+  check(L);
+  return lot_push_op(L, UV_JOIN, start_join, "neap.Queue:join");
+}
+
+/* queue:shutdown([immediate]) */
+static int q_shutdown(lua_State *L) {
+  Queue *q = check(L);
+  Core *core = core_of(L);
+  bool immediate = lua_toboolean(L, 2);
+  q->shut_down = true;
+  if (immediate) {
+    lua_getiuservalue(L, 1, UV_ITEMS);
+    int table = lua_gettop(L);
+    while (q->items.count > 0) {
+      ItemsOrder order = q->items.order;
+      if (order == ITEMS_PRIORITY) q->items.order = ITEMS_LIFO; /* dropped unseen: no comparing */
+      items_get(L, &q->items, table);
+      q->items.order = order;
+      lua_settop(L, table);
+      if (q->unfinished > 0) q->unfinished--;
+    }
+    done(core, q);
+  }
+  lot_wake_all(core, &q->getters);
+  lot_wake_all(core, &q->putters);
+  return 0;
+}
+
+/* ---- the rest ---- */
+
+/* n = queue:qsize() */
+static int q_qsize(lua_State *L) {
+  lua_pushinteger(L, check(L)->items.count);
+  return 1;
+}
+
+/* empty = queue:empty() */
+static int q_empty(lua_State *L) {
+  lua_pushboolean(L, check(L)->items.count == 0);
+  return 1;
+}
+
+/* full = queue:full() */
+static int q_full(lua_State *L) {
+  lua_pushboolean(L, full(check(L)));
+  return 1;
+}
+
+/* n = queue:maxsize() */
+static int q_maxsize(lua_State *L) {
+  lua_pushinteger(L, check(L)->maxsize);
+  return 1;
+}
+
+static int q_tostring(lua_State *L) {
+  Queue *q = check(L);
+  lua_pushfstring(L, "%s (%I items, %d getting, %d putting%s)", q->head.type->name, q->items.count,
+                  lot_count(&q->getters), lot_count(&q->putters), q->shut_down ? ", shut down" : "");
+  return 1;
+}
+
+static int make(lua_State *L, const Type *type, ItemsOrder order) {
+  lua_Integer maxsize = luaL_optinteger(L, 1, 0);
+  Queue *q = object_new(L, type, sizeof *q, 3);
+  list_create(&q->getters);
+  list_create(&q->putters);
+  list_create(&q->joiners);
+  q->items.order = order;
+  q->maxsize = maxsize > 0 ? maxsize : 0;
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, UV_ITEMS);
+  return 1;
+}
+
+/* queue = Queue([maxsize]): 0 or less is unbounded */
+static int q_new(lua_State *L) { return make(L, &queue_type, ITEMS_FIFO); }
+static int lifo_new(lua_State *L) { return make(L, &lifo_queue_type, ITEMS_LIFO); }
+static int priority_new(lua_State *L) { return make(L, &priority_queue_type, ITEMS_PRIORITY); }
+
+static const luaL_Reg methods[] = {
+    {"get", q_get},     {"get_nowait", q_get_nowait}, {"put", q_put},     {"put_nowait", q_put_nowait},
+    {"join", q_join},   {"task_done", q_task_done},   {"qsize", q_qsize}, {"empty", q_empty},
+    {"full", q_full},   {"maxsize", q_maxsize},       {"shutdown", q_shutdown}, {NULL, NULL}};
+static const luaL_Reg metamethods[] = {{"__tostring", q_tostring}, {NULL, NULL}};
+const Type queue_type = {"neap.Queue", NULL, NULL, methods, metamethods, q_new};
+const Type lifo_queue_type = {"neap.LifoQueue", &queue_type, NULL, NULL, NULL, lifo_new};
+const Type priority_queue_type = {"neap.PriorityQueue", &queue_type, NULL, NULL, NULL, priority_new};
