@@ -153,6 +153,8 @@ static int a_close(lua_State *L) {
 }
 
 static const luaL_Reg metamethods[] = {{"__close", a_close}, {NULL, NULL}};
-const Type as_completed_type = {"neap.AsCompleted", NULL, NULL, NULL, metamethods, NULL};
+static void purge(Core *core, Head *head) { detach(core, (AsCompleted *)head); }
+
+const Type as_completed_type = {.name = "neap.AsCompleted", .metamethods = metamethods, .purge = purge};
 
 const luaL_Reg as_completed_functions[] = {{"as_completed", f_as_completed}, {NULL, NULL}};

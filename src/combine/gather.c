@@ -220,6 +220,6 @@ const luaL_Reg gather_functions[] = {{"gather", f_gather}, {NULL, NULL}};
 static int gather_await(lua_State *L, Core *core, Head *head) { return future_type.type.await(L, core, head); }
 
 const FutureType gather_type = {
-    {"neap.GatheringFuture", &future_type.type, gather_await, NULL, NULL, NULL},
-    gather_cancel,
+    .type = {.name = "neap.GatheringFuture", .base = &future_type.type, .await = gather_await},
+    .cancel = gather_cancel,
 };

@@ -69,6 +69,6 @@ const luaL_Reg shield_functions[] = {{"shield", f_shield}, {NULL, NULL}};
 static int shield_await(lua_State *L, Core *core, Head *head) { return future_type.type.await(L, core, head); }
 
 const FutureType shield_type = {
-    {"neap.ShieldedFuture", &future_type.type, shield_await, NULL, NULL, NULL},
-    shield_cancel,
+    .type = {.name = "neap.ShieldedFuture", .base = &future_type.type, .await = shield_await},
+    .cancel = shield_cancel,
 };

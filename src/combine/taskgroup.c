@@ -272,5 +272,5 @@ const luaL_Reg taskgroup_functions[] = {{"task_group", f_task_group}, {NULL, NUL
 
 static const luaL_Reg methods[] = {{"create_task", g_create_task}, {"cancel", g_cancel}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__close", g_close}, {"__tostring", g_tostring}, {NULL, NULL}};
-const Type group_type = {"neap.TaskGroup", NULL, NULL, methods, metamethods, g_new};
-const Type member_type = {"neap.Member", NULL, NULL, NULL, NULL, NULL};
+const Type group_type = {.name = "neap.TaskGroup", .methods = methods, .metamethods = metamethods, .construct = g_new};
+const Type member_type = {.name = "neap.Member"};

@@ -169,4 +169,10 @@ static int s_tostring(lua_State *L) {
 
 static const luaL_Reg methods[] = {{"reschedule", s_reschedule}, {"when", s_when}, {"expired", s_expired}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__close", s_close}, {"__tostring", s_tostring}, {NULL, NULL}};
-const Type scope_type = {"neap.Timeout", NULL, NULL, methods, metamethods, NULL};
+static void purge(Core *core, Head *head) {
+  Scope *scope = (Scope *)head;
+  timer_disarm(core, &scope->timer);
+  unanchor(core, scope);
+}
+
+const Type scope_type = {.name = "neap.Timeout", .methods = methods, .metamethods = metamethods, .purge = purge};

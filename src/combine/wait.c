@@ -19,7 +19,7 @@ typedef struct {
   Watch watches[];
 } WaitSet;
 
-const Type wait_set_type = {"neap.WaitSet", NULL, NULL, NULL, NULL, NULL};
+const Type wait_set_type = {.name = "neap.WaitSet"};
 
 static void on_member(Core *core, Job *job) {
   Watch *watch = container_of(job, Watch, job);

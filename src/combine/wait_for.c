@@ -42,6 +42,13 @@ static int k_ended(lua_State *L, int status, lua_KContext context) {
   list_remove(&((Ending *)lua_touserdata(L, 3))->watch.job.link);
   if (wait_cancelled(core->current)) return wait_raise(L, core, core->current);
   if (future->state == FUTURE_CANCELLED) return raise_timeout(L);
+  if (future->state == FUTURE_FAILED) { /* a gather that was cancelled fails with a CancelledError */
+    slot_push(L, 2, future, SLOT_MAIN);
+    if (fail_is(L, -1, FAIL_CANCELLED)) {
+      future_seen(future);
+      return raise_timeout(L);
+    }
+  }
   return future_result(L, core, 2, future);
 }
 

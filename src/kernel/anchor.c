@@ -2,7 +2,7 @@
  * Anchors: one table, at index 1 of the service thread's stack, with numbered slots. Making one may
  * raise; giving one back cannot, so it is done from uv callbacks' jobs too. */
 #include "base/memory.h"
-#include "kernel/core.h"
+#include "kernel/object.h"
 
 enum { ANCHORS = 1 }; /* its index on the service thread */
 
@@ -49,3 +49,12 @@ void anchor_delete(Core *core, uint32_t slot) {
   core->free_slots[core->free_count++] = slot;
 }
 
+
+void anchors_purge(lua_State *L, Core *core) {
+  for (uint32_t slot = 1; slot <= core->slot_count; slot++) {
+    anchor_push(core, L, slot);
+    Head *head = object_at(L, -1);
+    if (head && head->type->purge) head->type->purge(core, head);
+    lua_pop(L, 1);
+  }
+}

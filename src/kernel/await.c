@@ -157,7 +157,7 @@ static int op_tostring(lua_State *L) {
 }
 
 static const luaL_Reg op_metamethods[] = {{"__tostring", op_tostring}, {NULL, NULL}};
-const Type op_type = {"neap.Operation", NULL, op_await, NULL, op_metamethods, NULL};
+const Type op_type = {.name = "neap.Operation", .await = op_await, .metamethods = op_metamethods};
 
 /* ---- coroutine objects ---- */
 
@@ -253,8 +253,8 @@ static int coro_tostring(lua_State *L) {
 static const luaL_Reg coro_methods[] = {{"close", coro_close}, {NULL, NULL}};
 static const luaL_Reg coro_metamethods[] = {{"__tostring", coro_tostring}, {NULL, NULL}};
 static const luaL_Reg coro_debug_metamethods[] = {{"__gc", coro_gc}, {NULL, NULL}};
-const Type coro_type = {"neap.Coroutine", NULL, coro_await, coro_methods, coro_metamethods, NULL};
-const Type coro_debug_type = {"neap.Coroutine", &coro_type, coro_await, NULL, coro_debug_metamethods, NULL};
+const Type coro_type = {.name = "neap.Coroutine", .await = coro_await, .methods = coro_methods, .metamethods = coro_metamethods};
+const Type coro_debug_type = {.name = "neap.Coroutine", .base = &coro_type, .await = coro_await, .metamethods = coro_debug_metamethods};
 
 /* ---- await ---- */
 

@@ -77,14 +77,7 @@ static void drop(Core *core, Callback *callback) {
 
 void callback_drop(Core *core, Link *link) { drop(core, container_of(link, Callback, timer.job.link)); }
 
-void callback_purge(lua_State *L, Core *core) {
-  for (uint32_t slot = 1; slot <= core->slot_count; slot++) {
-    anchor_push(core, L, slot);
-    Callback *callback = object_test(L, -1, &callback_type);
-    if (callback) drop(core, callback);
-    lua_pop(L, 1);
-  }
-}
+static void purge(Core *core, Head *head) { drop(core, (Callback *)head); }
 
 /* ---- the Lua side ---- */
 
@@ -200,4 +193,4 @@ void insist_later(lua_State *L, Core *core, int task, double seconds) {
 static const luaL_Reg methods[] = {{"cancel", f_cancel}, {"cancelled", f_cancelled}, {"when", f_when}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__tostring", f_tostring}, {NULL, NULL}};
 
-const Type callback_type = {"neap.Handle", NULL, NULL, methods, metamethods, NULL};
+const Type callback_type = {.name = "neap.Handle", .methods = methods, .metamethods = metamethods, .purge = purge};

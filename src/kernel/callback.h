@@ -23,7 +23,6 @@ extern const Type callback_type;
 Callback *callback_new(lua_State *L, Core *core, int first);
 bool callback_calls(lua_State *L, Core *core, Link *link, int function); /* is it a Callback of this function? */
 void callback_drop(Core *core, Link *link);
-void callback_purge(lua_State *L, Core *core); /* cancels all that are waiting */
 void insist_later(lua_State *L, Core *core, int task, double seconds);
 
 extern const luaL_Reg callback_functions[]; /* call_soon, call_later, call_at, call_soon_threadsafe */

@@ -285,6 +285,6 @@ static const luaL_Reg var_metamethods[] = {{"__tostring", var_tostring}, {NULL, 
 static const luaL_Reg context_methods[] = {
     {"run", context_run}, {"get", context_get}, {"copy", context_copy}, {NULL, NULL}};
 
-const Type context_type = {"neap.Context", NULL, NULL, context_methods, NULL, context_new};
-const Type context_var_type = {"neap.ContextVar", NULL, NULL, var_methods, var_metamethods, var_new};
-const Type context_token_type = {"neap.Token", NULL, NULL, NULL, NULL, NULL};
+const Type context_type = {.name = "neap.Context", .methods = context_methods, .construct = context_new};
+const Type context_var_type = {.name = "neap.ContextVar", .methods = var_methods, .metamethods = var_metamethods, .construct = var_new};
+const Type context_token_type = {.name = "neap.Token"};

@@ -125,6 +125,8 @@ void anchor_delete(Core *core, uint32_t slot);            /* never raises */
 void anchor_push(Core *core, lua_State *L, uint32_t slot);
 void anchor_set(lua_State *L, Core *core, uint32_t slot); /* pops the value; the slot exists */
 
+void anchors_purge(lua_State *L, Core *core); /* run() ends: what waits for the loop gives up */
+
 /* A protected call of function(anchored object or nil, core) from the loop, outside any task. */
 void core_call(Core *core, lua_CFunction function, uint32_t slot);
 

@@ -32,9 +32,9 @@ void wait_describe(lua_State *L, Core *core, Task *task) {
   lua_pushfstring(L, "%s, at %s", lua_tostring(L, -2), lua_tostring(L, -1));
 }
 
-int deadlock_raise(lua_State *L, Core *core) {
+int deadlock_raise(lua_State *L, Core *core, const char *why) {
   int top = lua_gettop(L), named = 0;
-  lua_pushliteral(L, "nothing is ready, no timer and no I/O is left, and");
+  lua_pushfstring(L, "deadlock: %s", why);
   uint32_t slot = 0;
   for (Task *task; (task = task_each(core, &slot)) != NULL && named < TASKS_NAMED; named++) {
     int base = lua_gettop(L);

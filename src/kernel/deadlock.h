@@ -6,6 +6,6 @@
 #include "kernel/task.h"
 
 void wait_describe(lua_State *L, Core *core, Task *task); /* pushes "neap.Queue:get of ..., at x.lua:3" */
-int deadlock_raise(lua_State *L, Core *core);             /* a DeadlockError that names all waiting tasks */
+int deadlock_raise(lua_State *L, Core *core, const char *why); /* a DeadlockError that names all waiting tasks */
 
 #endif

@@ -332,16 +332,25 @@ static int f_new(lua_State *L) {
   return 1;
 }
 
+/* Is what awaiting the future at index 1 raises a CancelledError? (A gather fails with one.) */
+static bool ends_cancelled(lua_State *L, const Future *future) {
+  if (future->state != FUTURE_FAILED) return future->state == FUTURE_CANCELLED;
+  slot_push(L, 1, future, SLOT_MAIN);
+  bool is = fail_is(L, -1, FAIL_CANCELLED);
+  lua_pop(L, 1);
+  return is;
+}
+
 static int k_await(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
   Task *task = core->current;
   Future *future = lua_touserdata(L, 1);
-  if (UNLIKELY(task->throwing) && future->state != FUTURE_CANCELLED) {
+  lua_settop(L, 1);
+  if (UNLIKELY(task->throwing) && !ends_cancelled(L, future)) {
     future_seen(future); /* asyncio: the result is taken, then dropped */
     return wait_raise(L, core, task);
   }
-  lua_settop(L, 1);
   return future_result(L, core, 1, future);
 }
 
@@ -384,6 +393,6 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg metamethods[] = {{"__tostring", f_tostring}, {NULL, NULL}};
 
 const FutureType future_type = {
-    {"neap.Future", NULL, future_await, methods, metamethods, f_new},
-    future_cancel_plain,
+    .type = {.name = "neap.Future", .await = future_await, .methods = methods, .metamethods = metamethods, .construct = f_new},
+    .cancel = future_cancel_plain,
 };

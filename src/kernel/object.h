@@ -21,6 +21,7 @@ struct Type {
   const luaL_Reg *methods;
   const luaL_Reg *metamethods;
   lua_CFunction construct; /* the class called: NULL if only the library makes them */
+  void (*purge)(Core *core, Head *head); /* for anchored objects: run() ends, give up; or NULL */
 };
 
 struct Head {

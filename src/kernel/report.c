@@ -208,4 +208,4 @@ const luaL_Reg report_functions[] = {
 
 static const luaL_Reg failure_metamethods[] = {{"__gc", failure_gc}, {NULL, NULL}};
 
-const Type failure_type = {"neap.Failure", NULL, NULL, NULL, failure_metamethods, NULL};
+const Type failure_type = {.name = "neap.Failure", .metamethods = failure_metamethods};

@@ -104,7 +104,7 @@ static void run_until(lua_State *L, Core *core, Future *future) {
   list_remove(&watch.job.link);
   switch (left) {
     case LEFT_DONE: return;
-    case LEFT_DEADLOCK: deadlock_raise(L, core); break;
+    case LEFT_DEADLOCK: deadlock_raise(L, core, "nothing is ready, no timer and no I/O is left, and"); break;
     case LEFT_INTERRUPTED: fail_push(L, FAIL_INTERRUPT, "interrupted"), lua_error(L); break;
     case LEFT_STOPPED:
       fail_push(L, FAIL_RUNTIME, "the loop was stopped before the future completed"), lua_error(L);
@@ -136,18 +136,22 @@ static bool insist_all(Core *core) {
   return any;
 }
 
-static void abandon_all(lua_State *L, Core *core) {
-  uint32_t slot = 0;
-  for (Task *task; (task = task_each(core, &slot)) != NULL;) {
-    task_push(L, core, task);
-    task_push_name(L, -1, task);
-    report_text(L, core, "task %s ignored its cancellation at the end of run() and was abandoned", lua_tostring(L, -1));
-    lua_pop(L, 2);
-    task_abandon(core, task);
-  }
+static int raise_ignored(lua_State *L) {
+  return deadlock_raise(L, lua_touserdata(L, 1), "run() cannot end, tasks ignore their cancellation:");
 }
 
+/* Tasks that nothing can end any more: pushes the error that names them, and closes them. */
+static void abandon_all(lua_State *L, Core *core) {
+  lua_pushcfunction(L, raise_ignored);
+  lua_pushlightuserdata(L, core);
+  lua_pcall(L, 1, 0, 0);
+  uint32_t slot = 0;
+  for (Task *task; (task = task_each(core, &slot)) != NULL;) task_abandon(core, task);
+}
+
+/* Ends all tasks. Raises if some would not end, after everything else is done. */
 static void finish_tasks(lua_State *L, Core *core, double grace) {
+  bool abandoned = false;
   if (core->live > 0) {
     bool never = false;
     cancel_all(L, core, grace);
@@ -157,10 +161,15 @@ static void finish_tasks(lua_State *L, Core *core, double grace) {
       if (left == LEFT_DEADLOCK && !insist_all(core)) break;
     }
     core->until_empty = false;
-    abandon_all(L, core);
+    abandoned = core->live > 0;
+    if (abandoned) abandon_all(L, core);
   }
-  callback_purge(L, core);
+  int error = lua_gettop(L);
+  anchors_purge(L, core);
   report_failures(L, core);
+  if (!abandoned) return;
+  lua_settop(L, error);
+  lua_error(L);
 }
 
 /* ---- entering ---- */
@@ -385,6 +394,6 @@ static int runner_close(lua_State *L) {
 
 static const luaL_Reg runner_methods[] = {{"run", runner_run}, {"close", runner_close}, {NULL, NULL}};
 static const luaL_Reg runner_metamethods[] = {{"__close", runner_close}, {NULL, NULL}};
-const Type runner_type = {"neap.Runner", NULL, NULL, runner_methods, runner_metamethods, runner_new};
+const Type runner_type = {.name = "neap.Runner", .methods = runner_methods, .metamethods = runner_metamethods, .construct = runner_new};
 
 const luaL_Reg run_functions[] = {{"run", f_run}, {NULL, NULL}};

@@ -221,6 +221,6 @@ static int t_new(lua_State *L) { return f_create_task(L); }
 static int task_await(lua_State *L, Core *core, Head *head) { return future_type.type.await(L, core, head); }
 
 const FutureType task_type = {
-    {"neap.Task", &future_type.type, task_await, methods, NULL, t_new},
-    task_cancel,
+    .type = {.name = "neap.Task", .base = &future_type.type, .await = task_await, .methods = methods, .construct = t_new},
+    .cancel = task_cancel,
 };

@@ -168,4 +168,4 @@ static int b_new(lua_State *L) {
 static const luaL_Reg methods[] = {{"wait", b_wait},           {"reset", b_reset},   {"abort", b_abort}, {"parties", b_parties},
                                    {"n_waiting", b_n_waiting}, {"broken", b_broken}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__tostring", b_tostring}, {NULL, NULL}};
-const Type barrier_type = {"neap.Barrier", NULL, NULL, methods, metamethods, b_new};
+const Type barrier_type = {.name = "neap.Barrier", .methods = methods, .metamethods = metamethods, .construct = b_new};

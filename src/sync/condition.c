@@ -197,4 +197,4 @@ static const luaL_Reg methods[] = {{"wait", c_wait},       {"wait_for", c_wait_f
                                    {"notify_all", c_notify_all}, {"acquire", c_acquire},   {"release", c_release},
                                    {"locked", c_locked},   {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__close", c_release}, {"__tostring", c_tostring}, {NULL, NULL}};
-const Type condition_type = {"neap.Condition", NULL, NULL, methods, metamethods, c_new};
+const Type condition_type = {.name = "neap.Condition", .methods = methods, .metamethods = metamethods, .construct = c_new};

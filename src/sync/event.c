@@ -68,4 +68,4 @@ static int e_new(lua_State *L) {
 
 static const luaL_Reg methods[] = {{"wait", e_wait}, {"set", e_set}, {"clear", e_clear}, {"is_set", e_is_set}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__tostring", e_tostring}, {NULL, NULL}};
-const Type event_type = {"neap.Event", NULL, NULL, methods, metamethods, e_new};
+const Type event_type = {.name = "neap.Event", .methods = methods, .metamethods = metamethods, .construct = e_new};

@@ -80,4 +80,4 @@ static int l_new(lua_State *L) {
 
 static const luaL_Reg methods[] = {{"acquire", l_acquire}, {"release", l_release}, {"locked", l_locked}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__close", l_release}, {"__tostring", l_tostring}, {NULL, NULL}};
-const Type lock_type = {"neap.Lock", NULL, NULL, methods, metamethods, l_new};
+const Type lock_type = {.name = "neap.Lock", .methods = methods, .metamethods = metamethods, .construct = l_new};

@@ -263,6 +263,6 @@ static const luaL_Reg methods[] = {
     {"join", q_join},   {"task_done", q_task_done},   {"qsize", q_qsize}, {"empty", q_empty},
     {"full", q_full},   {"maxsize", q_maxsize},       {"shutdown", q_shutdown}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__tostring", q_tostring}, {NULL, NULL}};
-const Type queue_type = {"neap.Queue", NULL, NULL, methods, metamethods, q_new};
-const Type lifo_queue_type = {"neap.LifoQueue", &queue_type, NULL, NULL, NULL, lifo_new};
-const Type priority_queue_type = {"neap.PriorityQueue", &queue_type, NULL, NULL, NULL, priority_new};
+const Type queue_type = {.name = "neap.Queue", .methods = methods, .metamethods = metamethods, .construct = q_new};
+const Type lifo_queue_type = {.name = "neap.LifoQueue", .base = &queue_type, .construct = lifo_new};
+const Type priority_queue_type = {.name = "neap.PriorityQueue", .base = &queue_type, .construct = priority_new};

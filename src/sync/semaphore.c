@@ -88,5 +88,5 @@ static int b_new(lua_State *L) { return make(L, &bounded_semaphore_type); }
 
 static const luaL_Reg methods[] = {{"acquire", s_acquire}, {"release", s_release}, {"locked", s_locked}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__close", s_release}, {"__tostring", s_tostring}, {NULL, NULL}};
-const Type semaphore_type = {"neap.Semaphore", NULL, NULL, methods, metamethods, s_new};
-const Type bounded_semaphore_type = {"neap.BoundedSemaphore", &semaphore_type, NULL, NULL, NULL, b_new};
+const Type semaphore_type = {.name = "neap.Semaphore", .methods = methods, .metamethods = metamethods, .construct = s_new};
+const Type bounded_semaphore_type = {.name = "neap.BoundedSemaphore", .base = &semaphore_type, .construct = b_new};
