@@ -71,9 +71,9 @@ static int k_next(lua_State *L, int status, lua_KContext context) {
   Core *core = core_of(L);
   AsCompleted *a = lua_touserdata(L, 1);
   a->task = NULL;
-  if (wait_cancelled(core->current)) {
-    core->current->future.flags &= (uint8_t)~(FUTURE_WAIT_MESSAGE | (core->current->throwing ? FUTURE_MESSAGE : 0));
-    return wait_raise(L, core, core->current);
+  if (wait_cancelled(core->current)) { /* without a message: it belongs to no element */
+    fail_push(L, FAIL_CANCELLED, NULL);
+    return lua_error(L);
   }
   return next_item(L, core, a);
 }

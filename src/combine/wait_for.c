@@ -41,7 +41,10 @@ static int k_ended(lua_State *L, int status, lua_KContext context) {
   Future *future = lua_touserdata(L, 2);
   list_remove(&((Ending *)lua_touserdata(L, 3))->watch.job.link);
   if (wait_cancelled(core->current)) return wait_raise(L, core, core->current);
-  if (future->state == FUTURE_CANCELLED) return raise_timeout(L);
+  if (future->state == FUTURE_CANCELLED) {
+    future_push_cancelled(L, 2, future); /* taken, as by result() */
+    return raise_timeout(L);
+  }
   if (future->state == FUTURE_FAILED) { /* a gather that was cancelled fails with a CancelledError */
     slot_push(L, 2, future, SLOT_MAIN);
     if (fail_is(L, -1, FAIL_CANCELLED)) {

@@ -71,10 +71,13 @@ static int k_plain(lua_State *L, int status, lua_KContext context) {
 }
 
 /* Parks for a time; `k` runs after it. */
-static int sleep_park(lua_State *L, Core *core, Task *task, uint64_t ns, lua_KFunction k) {
-  if (ns == 0) {
+static inline int sleep_park(lua_State *L, Core *core, Task *task, uint64_t ns, lua_KFunction k) {
+  if (ns == 0) { /* nothing to abort: a cancellation is delivered by the step */
     job_post(core, &task->wait.job);
-    return wait_park(L, core, task, NULL, k, (lua_KContext)core);
+    if (UNLIKELY(task->insist)) return wait_park(L, core, task, NULL, k, (lua_KContext)core);
+    task->wait_state = WAIT_PENDING;
+    task->parked = true;
+    return lua_yieldk(L, 0, (lua_KContext)core, k);
   }
   _Static_assert(offsetof(Wait, u.node) == offsetof(Timer, node), "a Wait begins like a Timer");
   timer_reserve(L, core);
@@ -110,19 +113,17 @@ void timer_reserve(lua_State *L, Core *core) {
 
 /* sleep(seconds, ...): an awaitable that gives back the rest */
 static int f_sleep(lua_State *L) {
-  double seconds = check_seconds(L, 1);
-  if (LIKELY(lua_gettop(L) == 1)) {
-    if (seconds <= 0) {
-      lua_pushlightuserdata(L, (void *)SLEEP_MARK);
-      return 1;
-    }
-    double us = ceil(seconds * 1e6);
-    if (us < (double)SLEEP_MASK) {
-      lua_pushlightuserdata(L, (void *)(SLEEP_MARK | (uintptr_t)us));
+  int n = lua_gettop(L) - 1;
+  if (LIKELY(n == 0 && lua_type(L, 1) == LUA_TNUMBER)) {
+    double us = lua_tonumber(L, 1) * 1e6;
+    if (us <= 0) us = 0;
+    if (LIKELY(us < (double)SLEEP_MASK)) { /* not for NaN */
+      uintptr_t whole = (uintptr_t)us;
+      lua_pushlightuserdata(L, (void *)(SLEEP_MARK | (whole + ((double)whole < us))));
       return 1;
     }
   }
-  int n = lua_gettop(L) - 1;
+  double seconds = check_seconds(L, 1);
   lua_pushboolean(L, 0);
   lua_insert(L, 2);
   Op *op = op_new(L, start_sleep, "neap.sleep", 2, n);
@@ -273,41 +274,43 @@ static void push_await_method(lua_State *L) {
   lua_pushvalue(L, 1);
 }
 
-int await_value(lua_State *L, Core *core) {
-  Head *head = object_at(L, 1);
-  if (LIKELY(head != NULL)) {
-    if (UNLIKELY(!head->type->await)) return not_awaitable(L, 1);
-    return head->type->await(L, core, head);
+static int await_other(lua_State *L) {
+  if (lua_isfunction(L, 1)) {
+    lua_pushvalue(L, 1);
+    lua_callk(L, 0, LUA_MULTRET, 0, k_call);
+  } else {
+    push_await_method(L);
+    lua_callk(L, 1, LUA_MULTRET, 0, k_call);
   }
-  switch (lua_type(L, 1)) {
-    case LUA_TLIGHTUSERDATA:
-      if (is_sleep(L, 1))
-        return sleep_park(L, core, core->current, ((uintptr_t)lua_touserdata(L, 1) & SLEEP_MASK) * 1000, k_plain);
-      break;
-    case LUA_TFUNCTION:
-      lua_pushvalue(L, 1);
-      lua_callk(L, 0, LUA_MULTRET, 0, k_call);
-      return lua_gettop(L) - 1;
-    default: break;
-  }
-  push_await_method(L);
-  lua_callk(L, 1, LUA_MULTRET, 0, k_call);
   return lua_gettop(L) - 1;
+}
+
+/* The task may park here. Extra values above index 1 are dropped. */
+static inline int dispatch(lua_State *L, Core *core, Task *task) {
+  uintptr_t address = (uintptr_t)lua_touserdata(L, 1); /* no object's address looks like a sleep */
+  if ((address & ~SLEEP_MASK) == SLEEP_MARK) return sleep_park(L, core, task, (address & SLEEP_MASK) * 1000, k_plain);
+  if (UNLIKELY(lua_gettop(L) != 1)) lua_settop(L, 1);
+  Head *head = address ? object_at(L, 1) : NULL;
+  if (UNLIKELY(!head)) return await_other(L);
+  if (UNLIKELY(!head->type->await)) return not_awaitable(L, 1);
+  return head->type->await(L, core, head);
+}
+
+int await_value(lua_State *L, Core *core) { return dispatch(L, core, core->current); }
+
+static int await_elsewhere(lua_State *L, Core *core) {
+  lua_settop(L, 1);
+  if (core->current || run_active(core)) wait_task(L, core); /* raises */
+  check_awaitable(L, 1);
+  return run_await(L, core);
 }
 
 /* ... = await(awaitable) */
 static int f_await(lua_State *L) {
   Core *core = core_of(L);
-  lua_settop(L, 1);
   Task *task = core->current;
-  if (UNLIKELY(!task || task->co != L || !lua_isyieldable(L))) {
-    if (!task && !run_active(core)) {
-      check_awaitable(L, 1);
-      return run_await(L, core);
-    }
-    wait_task(L, core);
-  }
-  return await_value(L, core);
+  if (UNLIKELY(!task || task->co != L || !lua_isyieldable(L))) return await_elsewhere(L, core);
+  return dispatch(L, core, task);
 }
 
 void await_push_function(lua_State *L, Core *core) {

@@ -12,11 +12,6 @@
 
 enum { SLICE = 128 }; /* jobs between two polls; a poll costs about as much as one switch */
 
-int loop_resume(Core *core, lua_State *co, int nargs) {
-  int nresults;
-  return lua_resume(co, core->from, nargs, &nresults);
-}
-
 static void on_timer(uv_timer_t *timer);
 
 static void expire(Core *core) {

@@ -9,6 +9,9 @@ void loop_open(Core *core);  /* initialises the handles on core->loop; cannot fa
 void loop_close(Core *core); /* closes them; the core is freed when the last one is closed */
 
 /* Runs or continues a coroutine. The only call of lua_resume in the library. */
-int loop_resume(Core *core, lua_State *co, int nargs);
+static inline int loop_resume(Core *core, lua_State *co, int nargs) {
+  int nresults;
+  return lua_resume(co, core->from, nargs, &nresults);
+}
 
 #endif
