@@ -219,7 +219,13 @@ const luaL_Reg gather_functions[] = {{"gather", f_gather}, {NULL, NULL}};
 
 static int gather_await(lua_State *L, Core *core, Head *head) { return future_type.type.await(L, core, head); }
 
+static void purge(Core *core, Head *head) {
+  Gather *gather = (Gather *)head;
+  for (int i = 0; i < gather->count; i++) list_remove(&gather->children[i].job.link);
+  anchor_delete(core, gather->anchor);
+}
+
 const FutureType gather_type = {
-    .type = {.name = "neap.GatheringFuture", .base = &future_type.type, .await = gather_await},
+    .type = {.name = "neap.GatheringFuture", .base = &future_type.type, .await = gather_await, .purge = purge},
     .cancel = gather_cancel,
 };

@@ -42,6 +42,7 @@ static void on_inner(Core *core, Job *job) {
 static bool shield_cancel(Core *core, Future *future, lua_State *L, int index, int message) {
   Shield *shield = (Shield *)future;
   if (!future_cancel_plain(core, future, L, index, message)) return false;
+  if (list_empty(&shield->watch.job.link)) return true; /* purged */
   list_remove(&shield->watch.job.link);
   anchor_delete(core, shield->anchor);
   return true;
@@ -68,7 +69,13 @@ const luaL_Reg shield_functions[] = {{"shield", f_shield}, {NULL, NULL}};
 
 static int shield_await(lua_State *L, Core *core, Head *head) { return future_type.type.await(L, core, head); }
 
+static void purge(Core *core, Head *head) {
+  Shield *shield = (Shield *)head;
+  list_remove(&shield->watch.job.link);
+  anchor_delete(core, shield->anchor);
+}
+
 const FutureType shield_type = {
-    .type = {.name = "neap.ShieldedFuture", .base = &future_type.type, .await = shield_await},
+    .type = {.name = "neap.ShieldedFuture", .base = &future_type.type, .await = shield_await, .purge = purge},
     .cancel = shield_cancel,
 };
