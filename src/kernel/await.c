@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/await.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 #include "kernel/fail.h"
+#include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/run.h"
 #include "kernel/trace.h"
@@ -166,7 +168,6 @@ typedef struct {
   Head head; /* user values: in debug mode where it was made; the function; its arguments */
   uint16_t count; /* of arguments */
   bool used;
-  bool debug;
 } Coro;
 
 static int k_call(lua_State *L, int status, lua_KContext context) {
@@ -195,19 +196,26 @@ static int coro_await(lua_State *L, Core *core, Head *head) {
   return lua_gettop(L) - 1;
 }
 
+/* The function at `first` and the n arguments above it become a coroutine object in their place. */
+static Coro *coro_make(lua_State *L, Core *core, int first, int n, bool debug) {
+  UNUSED(core);
+  if (n > USHRT_MAX - 8) luaL_error(L, "too many arguments");
+  Coro *coro = object_new(L, debug ? &coro_debug_type : &coro_type, sizeof *coro, n + 1 + debug);
+  coro->count = (uint16_t)n;
+  lua_insert(L, first);
+  for (int i = n; i >= 0; i--) lua_setiuservalue(L, first, i + 1);
+  return coro;
+}
+
 /* coroutine object = async_function(...); upvalue 2: the function */
 static int async_call(lua_State *L) {
   Core *core = core_of(L);
   int n = lua_gettop(L);
   bool debug = core->debug;
-  Coro *coro = object_new(L, debug ? &coro_debug_type : &coro_type, sizeof *coro, n + 1 + debug);
-  coro->count = (uint16_t)n;
-  coro->debug = debug;
-  lua_insert(L, 1);
-  for (int i = n; i > 0; i--) lua_setiuservalue(L, 1, i + 1);
   lua_pushvalue(L, lua_upvalueindex(2));
-  lua_setiuservalue(L, 1, 1);
-  if (debug) {
+  if (n > 0) lua_insert(L, 1);
+  coro_make(L, core, 1, n, debug);
+  if (UNLIKELY(debug)) {
     trace_where(L, L, 1);
     lua_setiuservalue(L, 1, n + 2);
   }
@@ -306,7 +314,7 @@ static int await_elsewhere(lua_State *L, Core *core) {
 }
 
 /* ... = await(awaitable) */
-static int f_await(lua_State *L) {
+int await_function(lua_State *L) {
   Core *core = core_of(L);
   Task *task = core->current;
   if (UNLIKELY(!task || task->co != L || !lua_isyieldable(L))) return await_elsewhere(L, core);
@@ -314,8 +322,8 @@ static int f_await(lua_State *L) {
 }
 
 void await_push_function(lua_State *L, Core *core) {
-  lua_pushlightuserdata(L, core);
-  lua_pushcclosure(L, f_await, 1);
+  lua_pushvalue(core->service, SERVICE_AWAIT);
+  lua_xmove(core->service, L, 1);
 }
 
 bool awaitable(lua_State *L, int index) {
@@ -338,26 +346,40 @@ static int f_isawaitable(lua_State *L) {
   return 1;
 }
 
-void await_unpack(lua_State *L, Core *core) {
-  Coro *coro = object_test(L, -1, &coro_type);
-  if (coro) {
-    int index = lua_gettop(L);
-    coro_use(L, coro);
-    coro_push(L, index, coro);
-    lua_remove(L, index);
-  } else if (!lua_isfunction(L, -1)) {
-    await_push_function(L, core);
-    lua_insert(L, -2);
+int await_unpack(Core *core, lua_State *co) {
+  lua_State *service = core->service;
+  Head *head = object_at(service, -1);
+  if (LIKELY(head && (head->type == &coro_type || head->type == &coro_debug_type))) {
+    int n = ((Coro *)head)->count, index = lua_gettop(service);
+    if (!lua_checkstack(service, n + 2) || !lua_checkstack(co, n + LUA_MINSTACK)) return -1;
+    for (int i = 0; i <= n; i++) lua_getiuservalue(service, index, i + 1);
+    lua_xmove(service, co, n + 1);
+    lua_pop(service, 1);
+    return n;
   }
+  if (lua_isfunction(service, -1)) {
+    lua_xmove(service, co, 1);
+    return 0;
+  }
+  await_push_function(co, core);
+  lua_xmove(service, co, 1);
+  return 1;
+}
+
+void coro_take(lua_State *L, int index) {
+  Coro *coro = object_test(L, index, &coro_type);
+  if (coro) coro_use(L, coro);
+}
+
+void coro_pack(lua_State *L, Core *core, int first) {
+  int n = lua_gettop(L) - first;
+  coro_make(L, core, first, n, false);
 }
 
 Future *ensure_future(lua_State *L, Core *core, int index) {
   lua_pushvalue(L, index);
   Future *future = future_test(L, -1);
-  if (future) return future;
-  int first = lua_gettop(L);
-  await_unpack(L, core);
-  return &task_spawn(L, core, first)->future;
+  return future ? future : &task_spawn(L, core, lua_gettop(L))->future;
 }
 
 /* future = ensure_future(awaitable) */
@@ -392,7 +414,7 @@ static int f_pcall(lua_State *L) {
 
 const luaL_Reg await_functions[] = {
     {"async", f_async},
-    {"await", f_await},
+    {"await", await_function},
     {"sleep", f_sleep},
     {"isawaitable", f_isawaitable},
     {"ensure_future", f_ensure_future},

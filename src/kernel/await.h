@@ -31,8 +31,7 @@ Op *op_new(lua_State *L, OpFn start, const char *what, int self, int n);
 /* Awaits the value at index 1, alone on the stack, and returns its results: what await() does. */
 int await_value(lua_State *L, Core *core);
 
-/* As lua_call of await(value): pops the value, leaves the results; only where L need not yield
- * across the caller: callers give a continuation. */
+int await_function(lua_State *L); /* ... = await(awaitable); upvalue 1: the core */
 void await_push_function(lua_State *L, Core *core);
 
 void coro_discard(lua_State *L, int index); /* it will not be awaited */
@@ -42,8 +41,11 @@ void check_awaitable(lua_State *L, int arg);
 /* A future for the awaitable at `index`: itself, or a new task. Pushes it. */
 Future *ensure_future(lua_State *L, Core *core, int index);
 
-/* Replaces the awaitable at the top by a function and its arguments. */
-void await_unpack(lua_State *L, Core *core);
+/* Pops the awaitable at the top of the service thread and pushes a function and its arguments on the
+ * coroutine; returns their number, -1 without memory. Never raises. */
+int await_unpack(Core *core, lua_State *co);
+void coro_take(lua_State *L, int index);               /* if it is a coroutine object: it is used now, or raises */
+void coro_pack(lua_State *L, Core *core, int first);   /* a function and arguments become a coroutine object */
 
 void await_report_swallowed(lua_State *L, Core *core, Task *task);
 void await_note_delivery(lua_State *L, Core *core, Task *task);

@@ -53,6 +53,7 @@ static void to_map(lua_State *L) {
 }
 
 bool context_push(lua_State *L, Core *core) {
+  if (LIKELY(!core->contexts)) return false;
   push_current(L, core);
   to_map(L);
   if (!lua_isnil(L, -1)) return true;
@@ -80,6 +81,7 @@ void context_open(lua_State *L, Core *core) {
 
 /* Replaces the current map by one in which key (at `key`) has the value (at `value`; 0: removed). */
 static void assign(lua_State *L, Core *core, int key, int value) {
+  core->contexts = true;
   push_current(L, core);
   int holder = lua_gettop(L);
   lua_pushvalue(L, holder);

@@ -58,6 +58,7 @@ struct Core {
   bool io_waiting; /* virtual clock: blocked on real I/O at the last look */
   bool debug;
   bool stress_gc;
+  bool contexts; /* a context variable was ever set */
   bool closed;
   int eager_depth;
   uint32_t task_count; /* of tasks ever made: their default names */

@@ -59,6 +59,18 @@ void slot_set(lua_State *L, int index, Future *future, int slot) {
   lua_pop(L, 1);
 }
 
+void slot_replace(lua_State *L, int index, Future *future) {
+  if (LIKELY(!(future->flags & FUTURE_SLOTS))) {
+    lua_setiuservalue(L, index, 1);
+    return;
+  }
+  index = lua_absindex(L, index);
+  lua_getiuservalue(L, index, 1);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, SLOT_MAIN); /* the field exists */
+  lua_pop(L, 1);
+}
+
 void slot_set_flag(lua_State *L, int index, Future *future, int slot, int flag, int value) {
   index = lua_absindex(L, index);
   if (!value || lua_isnoneornil(L, value)) {

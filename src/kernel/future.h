@@ -66,6 +66,7 @@ bool future_cancel_plain(Core *core, Future *future, lua_State *L, int index, in
 
 void slot_push(lua_State *L, int index, const Future *future, int slot);
 void slot_set(lua_State *L, int index, Future *future, int slot); /* pops the value; may raise */
+void slot_replace(lua_State *L, int index, Future *future);       /* the main slot; pops; never raises */
 void slot_set_flag(lua_State *L, int index, Future *future, int slot, int flag, int value);
 
 /* Completing. `n` values at the top are popped. */

@@ -32,8 +32,8 @@ struct Head {
 #define OBJECT_STAMP ((uintptr_t)0x6e65617021c0a51dull)
 
 static inline Head *object_at(lua_State *L, int index) {
-  if (lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) < sizeof(Head)) return NULL;
   Head *head = lua_touserdata(L, index);
+  if (!head || lua_rawlen(L, index) < sizeof(Head)) return NULL; /* a light userdata has no length */
   return LIKELY(head->stamp == ((uintptr_t)head ^ OBJECT_STAMP)) ? head : NULL;
 }
 

@@ -92,7 +92,7 @@ Core *kernel_open(lua_State *L) {
   Core *core = core_new(L, luv);
   anchors_open(L, core);
   trace_open(L, core);
-  pool_open(L, core, task_body, trace_on_error);
+  pool_open(L, core, task_body, trace_on_error, await_function);
   context_open(L, core);
   luv_tame(L, core);
   lua_pop(L, 1);

@@ -5,13 +5,18 @@
 
 enum { POOL_LIMIT = 16384 }; /* some 17 MB of idle coroutines at most */
 
-void pool_open(lua_State *L, Core *core, lua_CFunction body, lua_CFunction handler) {
+static void push_function(lua_State *L, Core *core, lua_CFunction function) {
   lua_pushlightuserdata(L, core);
-  lua_pushcclosure(L, body, 1);
-  lua_pushlightuserdata(L, core);
-  lua_pushcclosure(L, handler, 1);
+  lua_pushcclosure(L, function, 1);
+}
+
+void pool_open(lua_State *L, Core *core, lua_CFunction body, lua_CFunction handler, lua_CFunction await) {
+  push_function(L, core, body);
+  push_function(L, core, handler);
+  push_function(L, core, await);
   lua_pushliteral(L, "coroutine.yield outside a coroutine of your own: use await, or yield inside coroutine.wrap");
-  lua_xmove(L, core->service, 3);
+  lua_pushliteral(L, "not enough memory");
+  lua_xmove(L, core->service, SERVICE_TOP - SERVICE_ANCHORS);
 }
 
 void pool_push_bad_yield(Core *core, lua_State *co) {
@@ -20,7 +25,7 @@ void pool_push_bad_yield(Core *core, lua_State *co) {
 }
 
 static void reserve(lua_State *L, Core *core) {
-  if (core->coroutines < core->pool_room || core->pool_room >= POOL_LIMIT) return;
+  if (core->coroutines < core->pool_room || core->pool_room >= POOL_LIMIT) return; /* it is empty: one fits */
   uint32_t room = core->pool_room ? core->pool_room * 2 : 64;
   Pooled *pool = memory_resize(core->pool, room * sizeof *pool);
   if (!pool) luaL_error(L, "not enough memory");
@@ -28,17 +33,13 @@ static void reserve(lua_State *L, Core *core) {
   core->pool_room = room;
 }
 
-lua_State *pool_take(lua_State *L, Core *core, uint32_t *slot) {
-  if (LIKELY(core->pooled > 0)) {
-    Pooled pooled = core->pool[--core->pooled];
-    anchor_push(core, L, *slot = pooled.slot);
-    return pooled.co;
-  }
+void pool_fill(lua_State *L, Core *core) {
   reserve(L, core);
   lua_State *co = lua_newthread(L);
-  *slot = anchor_new(L, core, -1);
+  uint32_t slot = anchor_new(L, core, -1);
+  lua_pop(L, 1);
   core->coroutines++;
-  return co;
+  core->pool[core->pooled++] = (Pooled){co, slot};
 }
 
 void pool_give(Core *core, lua_State *co, uint32_t slot) {
@@ -49,11 +50,4 @@ void pool_give(Core *core, lua_State *co, uint32_t slot) {
     core->coroutines--;
     anchor_delete(core, slot);
   }
-}
-
-void pool_prepare(Core *core, lua_State *co) {
-  lua_State *service = core->service;
-  lua_pushvalue(service, SERVICE_BODY);
-  lua_pushvalue(service, SERVICE_HANDLER);
-  lua_xmove(service, co, 2);
 }

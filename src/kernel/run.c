@@ -319,10 +319,7 @@ static int f_run(lua_State *L) {
   lua_settop(L, 1);
   bool debug = core->debug;
   core->debug = options.debug;
-  if (future_test(L, 1) == NULL) {
-    await_unpack(L, core);
-    task_spawn(L, core, 1);
-  }
+  if (!future_test(L, 1)) task_spawn(L, core, 1);
   core->debug = debug;
   return enter(L, core, 1, &options);
 }

@@ -41,7 +41,6 @@ Task *spawn_new(lua_State *L, Core *core, int index, int options, bool *eager) {
   *eager = false;
   lua_pushvalue(L, index);
   int first = lua_gettop(L);
-  await_unpack(L, core);
   Task *task = task_new(L, core, first);
   if (lua_isnoneornil(L, options)) return task;
   set_options(L, task, first, options);

@@ -95,14 +95,7 @@ static void crashed(Core *core, Task *task) {
   bool held = object_test(service, -1, &task_type.type) != NULL;
   if (held && lua_gettop(co) > 0) {
     lua_xmove(co, service, 1);
-    if (task->future.flags & FUTURE_SLOTS) {
-      lua_getiuservalue(service, -2, 1);
-      lua_insert(service, -2);
-      lua_rawseti(service, -2, SLOT_MAIN);
-      lua_pop(service, 1);
-    } else {
-      lua_setiuservalue(service, -2, 1);
-    }
+    slot_replace(service, -2, &task->future);
     task->future.count = 1;
   }
   task->outcome = FUTURE_FAILED;
@@ -122,7 +115,8 @@ static void finish(Core *core, Task *task, bool reusable) {
   if (reusable) {
     pool_give(core, co, slot);
   } else {
-    lua_settop(core->service, SERVICE_TOP); /* the task was kept there by crashed() */
+    if (co) core->coroutines--;
+    lua_settop(core->service, SERVICE_TOP); /* the task was kept there */
     anchor_delete(core, slot);
   }
 }
@@ -158,39 +152,77 @@ static void run(Core *core, Task *task, int nargs) {
 
 void task_step(Core *core, Job *job) { run(core, container_of(job, Task, wait.job), 0); }
 
+/* ---- starting ---- */
+
+/* nil, core: one more coroutine for the pool */
+static int fill_pool(lua_State *L) {
+  pool_fill(L, lua_touserdata(L, 2));
+  return 0;
+}
+
+/* No memory for a coroutine: the task fails without one. */
+static void fail_start(Core *core, Task *task) {
+  lua_State *service = core->service;
+  task_push(service, core, task);
+  lua_pushvalue(service, SERVICE_NO_MEMORY);
+  slot_replace(service, -2, &task->future);
+  task->future.count = 1;
+  task->outcome = task->must_cancel ? FUTURE_CANCELLED : FUTURE_FAILED;
+  task->wait.u.on = NULL;
+  finish(core, task, false);
+}
+
+/* Gives the task a coroutine only now: tasks that end in their first step share one, which stays in
+ * the cache. The task's main slot holds what it is to run, then the coroutine. */
 static void on_start(Core *core, Job *job) {
   Task *task = container_of(job, Task, wait.job);
+  lua_State *service = core->service;
+  if (UNLIKELY(core->pooled == 0)) core_call(core, fill_pool, 0);
+  if (UNLIKELY(core->pooled == 0)) {
+    fail_start(core, task);
+    return;
+  }
+  Pooled pooled = core->pool[--core->pooled];
+  lua_State *co = pooled.co;
+  task_push(service, core, task);
+  lua_pushvalue(service, SERVICE_BODY);
+  lua_pushvalue(service, -2);
+  lua_pushvalue(service, SERVICE_HANDLER);
+  lua_xmove(service, co, 3);
+  slot_push(service, -1, &task->future, SLOT_MAIN);
+  int nargs = await_unpack(core, co);
+  if (UNLIKELY(nargs < 0)) {
+    lua_settop(service, SERVICE_TOP);
+    pool_give(core, co, pooled.slot);
+    fail_start(core, task);
+    return;
+  }
+  anchor_push(core, service, pooled.slot);
+  slot_replace(service, -2, &task->future);
+  lua_settop(service, SERVICE_TOP);
+  anchor_delete(core, pooled.slot); /* the task holds it, and the task's anchor will when it is done */
+  task->co = co;
   task->started = true;
   job->run = task_step;
-  run(core, task, task->future.count);
+  run(core, task, nargs + 3);
 }
 
 /* ---- creation ---- */
 
 Task *task_new(lua_State *L, Core *core, int first) {
-  int n = lua_gettop(L) - first + 1;
+  if (lua_gettop(L) > first) coro_pack(L, core, first);
+  coro_take(L, first);
   Task *task = (Task *)future_new(L, &task_type, sizeof *task);
   lua_insert(L, first);
-  if (context_push(L, core)) {
+  if (UNLIKELY(core->contexts) && context_push(L, core)) {
     slot_set_flag(L, first, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, lua_gettop(L));
     lua_pop(L, 1);
   }
-  task->co = pool_take(L, core, &task->slot); /* -> the coroutine, anchored in the slot */
   slot_set(L, first, &task->future, SLOT_MAIN);
-  if (UNLIKELY(!lua_checkstack(task->co, n + LUA_MINSTACK))) {
-    pool_give(core, task->co, task->slot);
-    luaL_error(L, "too many arguments");
-  }
-  pool_prepare(core, task->co); /* the two functions at the bottom */
-  lua_pushvalue(L, first);
-  lua_pushvalue(L, first);
-  anchor_set(L, core, task->slot);
-  lua_xmove(L, task->co, 1);
-  lua_insert(task->co, -2);
-  lua_xmove(L, task->co, n);
-  task->future.count = n + 2;
+  task->slot = anchor_new(L, core, first);
   task->number = ++core->task_count;
   task->wait.job.run = on_start;
+  list_create(&task->wait.job.link);
   core->live++;
   return task;
 }
@@ -205,7 +237,6 @@ void task_start(lua_State *L, Core *core, Task *task, bool eager) {
   lua_State *from = core->from;
   core->from = L;
   core->eager_depth++;
-  list_create(&task->wait.job.link);
   on_start(core, &task->wait.job);
   core->eager_depth--;
   core->from = from;
