@@ -15,5 +15,6 @@ void combine_open(lua_State *L, Core *core) {
   class_open(L, core, &as_completed_type, NULL);
   class_open(L, core, &wait_set_type, NULL);
   class_open(L, core, &member_type, NULL);
+  class_open(L, core, &wait_for_type, NULL);
   class_open(L, core, &group_type, "TaskGroup");
 }

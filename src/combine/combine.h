@@ -6,7 +6,7 @@
 #include "kernel/future.h"
 
 extern const FutureType gather_type, shield_type;
-extern const Type scope_type, group_type, member_type, as_completed_type, wait_set_type;
+extern const Type scope_type, group_type, member_type, as_completed_type, wait_set_type, wait_for_type;
 extern const luaL_Reg gather_functions[], shield_functions[], wait_functions[], wait_for_functions[],
     as_completed_functions[], timeout_functions[], taskgroup_functions[];
 

@@ -72,9 +72,16 @@ static void complete(lua_State *L, Core *core, int index, Gather *gather) {
   } else {
     lua_createtable(L, gather->count, 1);
     for (int i = 1; i <= gather->count; i++) {
+      const Future *each = gather->children[i - 1].future;
       lua_rawgeti(L, children, i);
-      push_slot(L, core, lua_touserdata(L, -1));
-      lua_rawseti(L, child + 1, i);
+      if (LIKELY(each->state == FUTURE_FINISHED && each->count <= 1 && !(each->flags & FUTURE_SLOTS))) {
+        lua_getiuservalue(L, -1, 1);
+        lua_rawseti(L, child + 1, i);
+        lua_pop(L, 1);
+      } else {
+        push_slot(L, core, lua_touserdata(L, -1));
+        lua_rawseti(L, child + 1, i);
+      }
     }
     lua_pushinteger(L, gather->count);
     lua_setfield(L, -2, "n");
@@ -123,56 +130,49 @@ static bool gather_cancel(Core *core, Future *future, lua_State *L, int index, i
   return any;
 }
 
-/* Makes the futures of the n awaitables from `first` on; each distinct one once. Leaves the table of
- * children in their place. */
-static void make_children(lua_State *L, Core *core, int first, int n) {
-  lua_createtable(L, n, 0);
+/* The table at the top holds n awaitables: what is not a future becomes one, each distinct one once. */
+static void make_futures(lua_State *L, Core *core, int n) {
+  int children = lua_gettop(L);
   lua_newtable(L); /* awaitable -> future */
-  int children = first + n, known = children + 1;
-  for (int i = 0; i < n; i++) {
-    lua_pushvalue(L, first + i);
-    if (lua_rawget(L, known) == LUA_TNIL) {
-      lua_pop(L, 1);
-      ensure_future(L, core, first + i);
-      lua_pushvalue(L, first + i);
-      lua_pushvalue(L, -2);
-      lua_rawset(L, known);
+  for (int i = 1; i <= n; i++) {
+    lua_rawgeti(L, children, i);
+    if (!future_test(L, -1)) {
+      lua_pushvalue(L, -1);
+      if (lua_rawget(L, children + 1) == LUA_TNIL) {
+        lua_pop(L, 1);
+        ensure_future(L, core, -1);
+        lua_pushvalue(L, -2);
+        lua_pushvalue(L, -2);
+        lua_rawset(L, children + 1);
+      }
+      lua_rawseti(L, children, i);
     }
-    lua_rawseti(L, children, i + 1);
+    lua_settop(L, children + 1);
   }
   lua_settop(L, children);
-  lua_replace(L, first);
-  lua_settop(L, first);
 }
 
 /* Watches the children of the gather at the top. Those that are done already count at once. */
 static void watch_children(lua_State *L, Core *core, Gather *gather, int children) {
   int self = lua_gettop(L), done = 0;
-  lua_newtable(L); /* future -> true */
-  for (int i = 0; i < gather->count; i++) {
-    Watch *watch = &gather->children[i];
-    lua_rawgeti(L, children, i + 1);
-    Future *child = lua_touserdata(L, -1);
-    list_create(&watch->job.link);
-    watch->future = child;
-    watch->owner = gather;
-    lua_pushvalue(L, -1);
-    if (lua_rawget(L, self + 1) == LUA_TNIL) {
-      lua_pushvalue(L, -2);
-      lua_pushboolean(L, 1);
-      lua_rawset(L, self + 1);
-      gather->distinct++;
-      if (future_done(child)) done++;
-      watch->job.run = on_child;
-    }
-    lua_settop(L, self + 1);
-  }
-  lua_settop(L, self);
   gather->anchor = anchor_new(L, core, self); /* from here on nothing but `complete` can raise */
   for (int i = 0; i < gather->count; i++) {
     Watch *watch = &gather->children[i];
-    if (watch->job.run && !future_done(watch->future)) list_append(&watch->future->u.callbacks, &watch->job.link);
+    lua_rawgeti(L, children, i + 1);
+    Future *child = watch->future = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    watch->owner = gather;
+    list_create(&watch->job.link);
+    if (child->flags & FUTURE_MARK) continue; /* seen before: a duplicate */
+    child->flags |= FUTURE_MARK;
+    watch->job.run = on_child;
+    gather->distinct++;
+    if (future_done(child))
+      done++;
+    else
+      list_append(&child->u.callbacks, &watch->job.link);
   }
+  for (int i = 0; i < gather->count; i++) gather->children[i].future->flags &= (uint8_t)~FUTURE_MARK;
   for (int i = 0; done > 0 && i < gather->count; i++) {
     Watch *watch = &gather->children[i];
     if (!watch->job.run || !future_done(watch->future)) continue;
@@ -182,19 +182,37 @@ static void watch_children(lua_State *L, Core *core, Gather *gather, int childre
   if (gather->finished == gather->distinct) anchor_delete(core, gather->anchor);
 }
 
+/* Pushes a table of the awaitables, checked; all_futures: none is to be made. */
+static int collect(lua_State *L, int list, int n, bool *all_futures) {
+  lua_createtable(L, n, 0);
+  int children = lua_gettop(L);
+  *all_futures = true;
+  for (int i = 1; i <= n; i++) {
+    if (list)
+      lua_geti(L, list, i);
+    else
+      lua_pushvalue(L, i);
+    if (!future_test(L, -1)) {
+      *all_futures = false;
+      members_check_one(L, children + 1, list, i);
+    }
+    lua_rawseti(L, children, i);
+  }
+  return children;
+}
+
 /* future = gather(a, b, ...) or gather{a, b, n =, return_exceptions =} */
 static int f_gather(lua_State *L) {
   Core *core = core_of(L);
-  bool rexc = false;
+  bool rexc = false, all_futures;
   int n = lua_gettop(L), list = 0;
   if (n == 1 && members_is_list(L, 1)) {
     lua_getfield(L, 1, "return_exceptions");
     rexc = lua_toboolean(L, -1);
     lua_pop(L, 1);
-    n = members_push(L, 1);
+    n = members_count(L, 1);
     list = 1;
   }
-  members_check(L, 1 + list, n, list, false);
   if (n == 0) {
     Future *future = future_new(L, &future_type, sizeof *future);
     lua_createtable(L, 0, 1);
@@ -203,8 +221,8 @@ static int f_gather(lua_State *L) {
     future_set_results(L, core, -2, future, 1);
     return 1;
   }
-  make_children(L, core, 1 + list, n);
-  int children = lua_gettop(L);
+  int children = collect(L, list, n, &all_futures);
+  if (!all_futures) make_futures(L, core, n);
   Gather *gather = object_new(L, &gather_type.type, sizeof *gather + (size_t)n * sizeof(Watch), 2);
   future_create(&gather->future);
   gather->count = n;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "combine/members.h"
 
+#include <limits.h>
 #include <math.h>
 
 void watch_future(Core *core, Watch *watch, Future *future, void *owner, JobFn run) {
@@ -23,17 +24,30 @@ void members_check(lua_State *L, int first, int n, int list, bool futures) {
   }
 }
 
-int members_push(lua_State *L, int index) {
+void members_check_one(lua_State *L, int at, int list, int i) {
+  if (awaitable(L, at)) return;
+  const char *got = type_name(L, at);
+  if (list) luaL_argerror(L, list, lua_pushfstring(L, "element %d: awaitable expected, got %s", i, got));
+  luaL_argerror(L, i, lua_pushfstring(L, "awaitable expected, got %s", got));
+}
+
+int members_count(lua_State *L, int index) {
   lua_Integer n;
   if (lua_getfield(L, index, "n") == LUA_TNUMBER && lua_isinteger(L, -1))
     n = lua_tointeger(L, -1);
   else
     n = luaL_len(L, index);
   lua_pop(L, 1);
-  luaL_argcheck(L, n >= 0 && n < LUAI_MAXSTACK - 1000, index, "list too long");
-  luaL_checkstack(L, (int)n + LUA_MINSTACK, "list too long");
-  for (lua_Integer i = 1; i <= n; i++) lua_geti(L, index, i);
+  luaL_argcheck(L, n >= 0 && n < INT_MAX / 64, index, "list too long");
   return (int)n;
+}
+
+int members_push(lua_State *L, int index) {
+  int n = members_count(L, index);
+  luaL_argcheck(L, n < LUAI_MAXSTACK - 1000, index, "list too long");
+  luaL_checkstack(L, n + LUA_MINSTACK, "list too long");
+  for (int i = 1; i <= n; i++) lua_geti(L, index, i);
+  return n;
 }
 
 bool members_is_list(lua_State *L, int index) {

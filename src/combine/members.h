@@ -19,6 +19,12 @@ void watch_future(Core *core, Watch *watch, Future *future, void *owner, JobFn r
  * anything is made of them. The names in errors are those of list elements if `list` is not 0. */
 void members_check(lua_State *L, int first, int n, int list, bool futures);
 
+/* As above for element i of a list (or argument i), which is at `at`. */
+void members_check_one(lua_State *L, int at, int list, int i);
+
+/* How many elements the list at `index` has: its n, or #list. */
+int members_count(lua_State *L, int index);
+
 /* Pushes the elements of the list at `index` (1 to n or #list) and returns how many. */
 int members_push(lua_State *L, int index);
 

@@ -17,6 +17,9 @@ typedef struct {
   ScopeState state;
 } Scope;
 
+/* Pushes a scope of no task yet. */
+Scope *scope_make(lua_State *L, const Type *type, double when);
+
 /* Pushes a scope of the current task; `when` NaN: never. Not armed. */
 Scope *scope_new(lua_State *L, Core *core, double when);
 void scope_arm(lua_State *L, Core *core, Scope *scope, int index); /* the scope is at `index` */

@@ -17,14 +17,19 @@ static void on_timeout(Core *core, Job *job) {
   unanchor(core, scope);
 }
 
+Scope *scope_make(lua_State *L, const Type *type, double when) {
+  Scope *scope = object_new(L, type, sizeof *scope, 1);
+  scope->when = when;
+  timer_setup(&scope->timer, on_timeout);
+  return scope;
+}
+
 Scope *scope_new(lua_State *L, Core *core, double when) {
   Task *task = core->current;
   if (!task) fail_raise(L, FAIL_RUNTIME, "a timeout is entered outside a task");
-  Scope *scope = object_new(L, &scope_type, sizeof *scope, 1);
+  Scope *scope = scope_make(L, &scope_type, when);
   scope->task = task;
-  scope->when = when;
   scope->cancelling = task->cancels;
-  timer_setup(&scope->timer, on_timeout);
   task_push(L, core, task);
   lua_setiuservalue(L, -2, 1);
   return scope;

@@ -13,13 +13,13 @@ static int raise_timeout(lua_State *L) {
   return lua_error(L);
 }
 
-/* op, scope, results or the error */
+/* wait_for, results or the error */
 static int k_limited(lua_State *L, int status, lua_KContext context) {
   UNUSED(context);
   Core *core = core_of(L);
   bool failed = status != LUA_OK && status != LUA_YIELD;
-  bool expired = scope_exit(L, core, lua_touserdata(L, 2), failed ? lua_gettop(L) : 0);
-  if (!failed) return lua_gettop(L) - 2;
+  bool expired = scope_exit(L, core, lua_touserdata(L, 1), failed ? lua_gettop(L) : 0);
+  if (!failed) return lua_gettop(L) - 1;
   return expired ? raise_timeout(L) : lua_error(L);
 }
 
@@ -67,31 +67,48 @@ static int end_now(lua_State *L, Core *core, Task *task) {
   return wait_park(L, core, task, wait_abort, k_ended, 0);
 }
 
-static int start(lua_State *L, Core *core, Task *task, Op *op) {
-  lua_getiuservalue(L, 1, 1);
-  if (isnan(op->number)) {
+/* The awaitable of wait_for is a scope: user value 1 is what it awaits. */
+static int wait_for_await(lua_State *L, Core *core, Head *head) {
+  Scope *scope = (Scope *)head;
+  Task *task = core->current;
+  if (scope->task) return fail_raise(L, FAIL_RUNTIME, "the wait_for was awaited already");
+  scope->task = task;
+  if (isnan(scope->when)) {
+    lua_getiuservalue(L, 1, 1);
     lua_replace(L, 1);
     return await_value(L, core);
   }
-  if (op->number <= 0) return end_now(L, core, task);
-  Scope *scope = scope_new(L, core, NAN);
+  if (scope->when <= 0) {
+    lua_getiuservalue(L, 1, 1);
+    return end_now(L, core, task);
+  }
   timer_reserve(L, core);
-  lua_insert(L, 2);
+  scope->cancelling = task->cancels;
   await_push_function(L, core);
-  lua_insert(L, 3);
-  timer_arm(core, &scope->timer, deadline_in(core, op->number));
+  lua_getiuservalue(L, 1, 1);
+  timer_arm(core, &scope->timer, deadline_in(core, scope->when));
   return k_limited(L, lua_pcallk(L, 1, LUA_MULTRET, 0, 0, k_limited), 0);
 }
 
-/* ... = wait_for(awaitable, seconds or nil): an operation */
+/* ... = wait_for(awaitable, seconds or nil): to be awaited, once */
 static int f_wait_for(lua_State *L) {
   check_awaitable(L, 1);
   luaL_checkany(L, 2);
   double seconds = check_deadline(L, 2);
   lua_settop(L, 1);
-  Op *op = op_new(L, start, "neap.wait_for", 1, 0);
-  op->number = seconds;
+  Scope *scope = scope_make(L, &wait_for_type, seconds);
+  UNUSED(scope);
+  lua_insert(L, 1);
+  lua_setiuservalue(L, 1, 1);
   return 1;
 }
+
+static int wait_for_tostring(lua_State *L) {
+  lua_pushliteral(L, "neap.wait_for");
+  return 1;
+}
+
+static const luaL_Reg metamethods[] = {{"__tostring", wait_for_tostring}, {NULL, NULL}};
+const Type wait_for_type = {.name = "neap.WaitFor", .await = wait_for_await, .metamethods = metamethods};
 
 const luaL_Reg wait_for_functions[] = {{"wait_for", f_wait_for}, {NULL, NULL}};

@@ -9,49 +9,66 @@
 #include "kernel/task.h"
 #include "kernel/trace.h"
 
-/* callback, core: calls the function with its arguments, in its context */
-static int call(lua_State *L) {
-  Callback *callback = lua_touserdata(L, 1);
+/* callback, core, {exception =, traceback =} or the error */
+static int report_error(lua_State *L) {
   Core *core = lua_touserdata(L, 2);
-  anchor_delete(core, callback->anchor);
-  callback->spent = true;
-  luaL_checkstack(L, callback->count + 6, "too many arguments");
-  lua_getiuservalue(L, 1, callback->count + 2);
-  context_enter(L, core);
-  lua_pushlightuserdata(L, core);
-  lua_pushcclosure(L, trace_on_callback_error, 1);
-  int handler = lua_gettop(L);
-  for (int i = 1; i <= callback->count + 1; i++) lua_getiuservalue(L, 1, i);
-  if (lua_pcall(L, callback->count, 0, handler) != LUA_OK) {
-    if (lua_type(L, -1) != LUA_TTABLE) { /* no memory for the message handler */
-      lua_createtable(L, 0, 3);
-      lua_pushvalue(L, -2);
-      lua_setfield(L, -2, "exception");
-    }
-    lua_pushliteral(L, "error in a callback");
-    lua_setfield(L, -2, "message");
-    lua_pushvalue(L, 1);
-    lua_setfield(L, -2, "handle");
-    report(L, core);
+  if (lua_type(L, 3) != LUA_TTABLE) { /* no memory for the message handler */
+    lua_createtable(L, 0, 3);
+    lua_insert(L, 3);
+    lua_setfield(L, 3, "exception");
   }
-  context_leave(core);
+  lua_pushliteral(L, "error in a callback");
+  lua_setfield(L, 3, "message");
+  lua_pushvalue(L, 1);
+  lua_setfield(L, 3, "handle");
+  report(L, core);
   return 0;
 }
 
+/* Calls the function with its arguments, in its context. */
 static void on_call(Core *core, Job *job) {
   Callback *callback = container_of(job, Callback, timer.job);
-  core_call(core, call, callback->anchor);
+  lua_State *L = core->from;
+  int top = lua_gettop(L), n = callback->count;
+  if (UNLIKELY(!lua_checkstack(L, n + LUA_MINSTACK))) {
+    job_post(core, job); /* there will be memory, or nothing will go on anyway */
+    return;
+  }
+  anchor_push(core, L, callback->anchor);
+  anchor_delete(core, callback->anchor);
+  callback->spent = true;
+  lua_pushcfunction(L, trace_on_callback_error);
+  if (UNLIKELY(callback->context)) {
+    lua_getiuservalue(L, top + 1, n + 2);
+    context_enter(L, core);
+  }
+  for (int i = 1; i <= n + 1; i++) lua_getiuservalue(L, top + 1, i);
+  int status = lua_pcall(L, n, 0, top + 2);
+  if (UNLIKELY(callback->context)) context_leave(core);
+  if (UNLIKELY(status != LUA_OK)) {
+    lua_replace(L, top + 2);
+    lua_settop(L, top + 2);
+    lua_pushcfunction(L, report_error);
+    lua_insert(L, top + 1);
+    lua_pushlightuserdata(L, core);
+    lua_insert(L, top + 3);
+    if (lua_pcall(L, 3, 0, 0) != LUA_OK) lua_writestringerror("neap: %s\n", "not enough memory to report an error in a callback");
+  }
+  lua_settop(L, top);
 }
 
 Callback *callback_new(lua_State *L, Core *core, int first) {
   int n = lua_gettop(L) - first;
   if (n > USHRT_MAX - 8) luaL_error(L, "too many arguments");
-  Callback *callback = object_new(L, &callback_type, sizeof *callback, n + 2);
+  bool context = core->contexts;
+  Callback *callback = object_new(L, &callback_type, sizeof *callback, n + 1 + context);
   callback->count = (uint16_t)n;
   callback->when = NAN;
   timer_setup(&callback->timer, on_call);
-  if (context_push(L, core))
+  if (UNLIKELY(context) && context_push(L, core)) {
     lua_setiuservalue(L, -2, n + 2);
+    callback->context = true;
+  }
   lua_insert(L, first);
   for (int i = n + 1; i > 0; i--) lua_setiuservalue(L, first, i);
   callback->anchor = anchor_new(L, core, first);

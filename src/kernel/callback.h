@@ -13,6 +13,7 @@ typedef struct {
   uint32_t anchor;
   uint16_t count; /* of arguments */
   bool cancelled;
+  bool context; /* has one, as the last user value */
   bool spent; /* called or cancelled */
 } Callback;
 

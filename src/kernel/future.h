@@ -18,7 +18,8 @@ enum { /* flags */
   FUTURE_WAIT_MESSAGE = 4, /* SLOT_WAIT_MESSAGE: with which the wait was aborted */
   FUTURE_ERROR = 8,        /* cancelled, and the main slot holds the CancelledError */
   FUTURE_CONTEXT = 16,     /* SLOT_CONTEXT */
-  FUTURE_NAME = 32         /* SLOT_NAME */
+  FUTURE_NAME = 32,        /* SLOT_NAME */
+  FUTURE_MARK = 64         /* for the moment, while a list is gone through */
 };
 
 enum { SLOT_MAIN = 1, SLOT_NAME, SLOT_CONTEXT, SLOT_MESSAGE, SLOT_WAIT_MESSAGE, SLOT_TRACE, SLOT_FAILURE, SLOT_ORIGIN };
