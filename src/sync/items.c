@@ -28,9 +28,10 @@ static void ring_put(lua_State *L, Items *items, int table) {
 }
 
 static void ring_get(lua_State *L, Items *items, int table) {
-  lua_rawgeti(L, table, items->head + 1);
-  lua_pushboolean(L, 0);
-  lua_rawseti(L, table, items->head + 1);
+  if (lua_rawgeti(L, table, items->head + 1) >= LUA_TSTRING) { /* what the collector cares for is let go */
+    lua_pushboolean(L, 0);
+    lua_rawseti(L, table, items->head + 1);
+  }
   if (++items->head == items->room) items->head = 0;
   items->count--;
 }

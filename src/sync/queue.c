@@ -7,7 +7,7 @@
 #include "sync/sync.h"
 
 typedef struct {
-  Head head; /* user values: the items, the operation get, the operation join */
+  Head head; /* user values: the items, the operations get, join and put */
   Link getters, putters, joiners;
   Items items;
   lua_Integer maxsize; /* 0: unbounded */
@@ -15,7 +15,11 @@ typedef struct {
   bool shut_down;
 } Queue;
 
-enum { UV_ITEMS = 1, UV_GET, UV_JOIN };
+enum { UV_ITEMS = 1, UV_GET, UV_JOIN, UV_PUT };
+enum { OP_ITEMS = 2, OP_VALUE }; /* user values of the operations get and put, after the queue */
+
+/* A put carries its item, so it can be awaited once; then the queue uses it for the next one. */
+typedef enum { PUT_IDLE, PUT_READY, PUT_PARKED } PutState;
 
 static inline Queue *check(lua_State *L) {
   Head *head = object_at(L, 1);
@@ -41,20 +45,15 @@ static int fail_with(lua_State *L, FailClass cls, const char *message) {
 
 static const char shut[] = "the queue is shut down";
 
-/* The queue is at `self`, the item at the top. */
-static void put_now(lua_State *L, Core *core, Queue *q, int self) {
-  lua_getiuservalue(L, self, UV_ITEMS);
-  lua_insert(L, -2);
-  items_put(L, &q->items, lua_gettop(L) - 1);
-  lua_pop(L, 1);
+/* The item is at the top, the items at `table`. */
+static void put_now(lua_State *L, Core *core, Queue *q, int table) {
+  items_put(L, &q->items, table);
   q->unfinished++;
   wake_next(core, &q->getters);
 }
 
-static void get_now(lua_State *L, Core *core, Queue *q, int self) {
-  lua_getiuservalue(L, self, UV_ITEMS);
-  items_get(L, &q->items, lua_gettop(L));
-  lua_remove(L, -2);
+static void get_now(lua_State *L, Core *core, Queue *q, int table) {
+  items_get(L, &q->items, table);
   wake_next(core, &q->putters);
 }
 
@@ -82,7 +81,7 @@ static int start_get(lua_State *L, Core *core, Task *task, Op *op) {
     if (q->shut_down) return fail_with(L, FAIL_QUEUE_SHUT_DOWN, shut);
     return lot_park(L, core, &q->getters, task, k_get);
   }
-  lua_getiuservalue(L, 1, 1);
+  lua_getiuservalue(L, 1, OP_ITEMS);
   get_now(L, core, q, 2);
   return 1;
 }
@@ -90,7 +89,12 @@ static int start_get(lua_State *L, Core *core, Task *task, Op *op) {
 /* item = queue:get(): an operation */
 static int q_get(lua_State *L) {
   check(L);
-  return lot_push_op(L, UV_GET, start_get, "neap.Queue:get");
+  if (LIKELY(lua_getiuservalue(L, 1, UV_GET) == LUA_TUSERDATA)) return 1;
+  lua_getiuservalue(L, 1, UV_ITEMS);
+  op_new(L, start_get, "neap.Queue:get", 1, 1);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, UV_GET);
+  return 1;
 }
 
 /* item = queue:get_nowait() */
@@ -98,13 +102,21 @@ static int q_get_nowait(lua_State *L) {
   Queue *q = check(L);
   if (q->items.count == 0)
     return q->shut_down ? fail_with(L, FAIL_QUEUE_SHUT_DOWN, shut) : fail_with(L, FAIL_QUEUE_EMPTY, NULL);
-  get_now(L, core_of(L), q, 1);
+  lua_settop(L, 1);
+  lua_getiuservalue(L, 1, UV_ITEMS);
+  get_now(L, core_of(L), q, 2);
   return 1;
 }
 
 /* ---- put ---- */
 
-static int start_put(lua_State *L, Core *core, Task *task, Op *op);
+static int go_on_put(lua_State *L, Core *core, Task *task, Op *op);
+
+static void release_put(lua_State *L, Op *op) {
+  op->integer = PUT_IDLE;
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, OP_VALUE);
+}
 
 static int k_put(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
@@ -115,27 +127,55 @@ static int k_put(lua_State *L, int status, lua_KContext context) {
   lot_leave(task);
   if (UNLIKELY(wait_cancelled(task))) {
     if (!full(q) && task->wait_state != WAIT_CANCELLED) wake_next(core, &q->putters);
+    release_put(L, op);
     return wait_raise(L, core, task);
   }
-  return start_put(L, core, task, op);
+  return go_on_put(L, core, task, op);
 }
 
-static int start_put(lua_State *L, Core *core, Task *task, Op *op) {
+static int go_on_put(lua_State *L, Core *core, Task *task, Op *op) {
   Queue *q = op->self;
-  if (q->shut_down) return fail_with(L, FAIL_QUEUE_SHUT_DOWN, shut);
-  if (full(q)) return lot_park(L, core, &q->putters, task, k_put);
-  lua_getiuservalue(L, 1, 1);
-  lua_getiuservalue(L, 1, 2);
+  if (UNLIKELY(q->shut_down)) {
+    release_put(L, op);
+    return fail_with(L, FAIL_QUEUE_SHUT_DOWN, shut);
+  }
+  if (full(q)) {
+    op->integer = PUT_PARKED;
+    return lot_park(L, core, &q->putters, task, k_put);
+  }
+  lua_getiuservalue(L, 1, OP_ITEMS);
+  lua_getiuservalue(L, 1, OP_VALUE);
+  release_put(L, op);
   put_now(L, core, q, 2);
   return 0;
 }
 
-/* queue:put(item): an operation */
+static int start_put(lua_State *L, Core *core, Task *task, Op *op) {
+  if (UNLIKELY(op->integer != PUT_READY)) return fail_raise(L, FAIL_RUNTIME, "the put was awaited already");
+  return go_on_put(L, core, task, op);
+}
+
+static int new_put(lua_State *L) {
+  lua_settop(L, 2);
+  lua_getiuservalue(L, 1, UV_ITEMS);
+  lua_insert(L, 2);
+  Op *op = op_new(L, start_put, "neap.Queue:put", 1, 2);
+  op->integer = PUT_READY;
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, UV_PUT);
+  return 1;
+}
+
+/* queue:put(item): an operation, to be awaited once */
 static int q_put(lua_State *L) {
   check(L);
-  luaL_checkany(L, 2);
-  lua_settop(L, 2);
-  op_new(L, start_put, "neap.Queue:put", 1, 1);
+  if (UNLIKELY(lua_gettop(L) != 2)) luaL_checkany(L, 2);
+  if (UNLIKELY(lua_getiuservalue(L, 1, UV_PUT) != LUA_TUSERDATA)) return new_put(L);
+  Op *op = lua_touserdata(L, -1);
+  if (UNLIKELY(op->integer != PUT_IDLE)) return new_put(L);
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, OP_VALUE);
+  op->integer = PUT_READY;
   return 1;
 }
 
@@ -146,7 +186,9 @@ static int q_put_nowait(lua_State *L) {
   lua_settop(L, 2);
   if (q->shut_down) return fail_with(L, FAIL_QUEUE_SHUT_DOWN, shut);
   if (full(q)) return fail_with(L, FAIL_QUEUE_FULL, NULL);
-  put_now(L, core_of(L), q, 1);
+  lua_getiuservalue(L, 1, UV_ITEMS);
+  lua_insert(L, 2);
+  put_now(L, core_of(L), q, 2);
   return 0;
 }
 
@@ -242,7 +284,7 @@ static int q_tostring(lua_State *L) {
 
 static int make(lua_State *L, const Type *type, ItemsOrder order) {
   lua_Integer maxsize = luaL_optinteger(L, 1, 0);
-  Queue *q = object_new(L, type, sizeof *q, 3);
+  Queue *q = object_new(L, type, sizeof *q, 4);
   list_create(&q->getters);
   list_create(&q->putters);
   list_create(&q->joiners);
