@@ -115,11 +115,11 @@ void timer_reserve(lua_State *L, Core *core) {
 
 /* sleep(seconds, ...): an awaitable that gives back the rest */
 static int f_sleep(lua_State *L) {
-  int n = lua_gettop(L) - 1;
-  if (LIKELY(n == 0 && lua_type(L, 1) == LUA_TNUMBER)) {
-    double us = lua_tonumber(L, 1) * 1e6;
+  int n = lua_gettop(L) - 1, number;
+  if (LIKELY(n == 0)) {
+    double us = lua_tonumberx(L, 1, &number) * 1e6;
     if (us <= 0) us = 0;
-    if (LIKELY(us < (double)SLEEP_MASK)) { /* not for NaN */
+    if (LIKELY(number && us < (double)SLEEP_MASK)) { /* not for NaN */
       uintptr_t whole = (uintptr_t)us;
       lua_pushlightuserdata(L, (void *)(SLEEP_MARK | (whole + ((double)whole < us))));
       return 1;
@@ -308,6 +308,7 @@ int await_value(lua_State *L, Core *core) { return dispatch(L, core, core->curre
 
 static int await_elsewhere(lua_State *L, Core *core) {
   lua_settop(L, 1);
+  if (core->current && core->current->co == L && lua_isyieldable(L)) return await_value(L, core);
   if (core->current || run_active(core)) wait_task(L, core); /* raises */
   check_awaitable(L, 1);
   return run_await(L, core);
@@ -315,9 +316,9 @@ static int await_elsewhere(lua_State *L, Core *core) {
 
 /* ... = await(awaitable) */
 int await_function(lua_State *L) {
-  Core *core = core_of(L);
-  Task *task = core->current;
-  if (UNLIKELY(!task || task->co != L || !lua_isyieldable(L))) return await_elsewhere(L, core);
+  Core *core = core_draining; /* faster than the upvalue; whose task runs on L is the right one */
+  Task *task = core ? core->current : NULL;
+  if (UNLIKELY(!task || task->co != L || !lua_isyieldable(L))) return await_elsewhere(L, core_of(L));
   return dispatch(L, core, task);
 }
 

@@ -84,6 +84,9 @@ struct Core {
   int open_handles;
 };
 
+/* The core whose jobs this thread runs just now; NULL outside drain(). */
+extern _Thread_local Core *core_draining __attribute__((tls_model("initial-exec")));
+
 static inline Core *core_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(1)); }
 
 void core_open(lua_State *L);         /* -> the box on the stack; sets up everything; raises */

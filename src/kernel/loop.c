@@ -77,9 +77,13 @@ void core_call(Core *core, lua_CFunction function, uint32_t slot) {
   lua_pop(L, 1);
 }
 
+_Thread_local Core *core_draining;
+
 /* One slice: up to SLICE jobs, ticks marked off by core->mark. */
 static void drain(Core *core) {
   if (core->draining) return;
+  Core *outer = core_draining; /* another state's, if its task turned this loop */
+  core_draining = core;
   core->draining = true;
   if (core->clock == CLOCK_REAL && !heap_empty(&core->timers)) core->now = uv_hrtime();
   for (int left = SLICE; left > 0;) {
@@ -107,6 +111,7 @@ static void drain(Core *core) {
   if (!list_empty(&core->orphans) && list_empty(&core->ready) && core->clock == CLOCK_REAL)
     core_call(core, call_report_orphans, 0); /* about to block: time to tell */
   core->draining = false;
+  core_draining = outer;
   if (list_empty(&core->ready)) uv_idle_stop(&core->idle);
   rearm(core);
 }
