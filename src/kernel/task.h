@@ -29,17 +29,17 @@ typedef struct {
 
 struct Task {
   Future future;
-  uint8_t wait_state; /* WaitState */
-  bool parked;
-  bool must_cancel; /* a cancellation to deliver at the next step */
-  bool throwing;    /* this step delivers one */
-  bool insist;      /* cancel again at every await */
-  uint8_t outcome;  /* FutureState, between the end of the body and that of the step */
-  bool started;
-  uint32_t slot;    /* anchor */
-  uint32_t cancels; /* requests not taken back: cancelling() */
-  uint32_t number;  /* of its default name */
-  lua_State *co;    /* borrowed, while pending */
+  uint8_t wait_state;   /* WaitState */
+  uint8_t outcome;      /* FutureState, between the end of the body and that of the step */
+  bool started : 1;
+  bool parked : 1;
+  bool must_cancel : 1; /* a cancellation to deliver at the next step */
+  bool throwing : 1;    /* this step delivers one */
+  bool insist : 1;      /* cancel again at every await */
+  uint32_t slot;        /* anchor */
+  uint32_t cancels;     /* requests not taken back: cancelling() */
+  uint32_t number;      /* of its default name */
+  lua_State *co;        /* borrowed, from its start to its end */
   Wait wait;
 };
 
