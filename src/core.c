@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The C module: opens the layers, nothing more. */
 #include "combine/combine.h"
+#include "io/io.h"
 #include "kernel/open.h"
 #include "sync/sync.h"
 
@@ -14,6 +15,7 @@ __attribute__((visibility("default"))) int luaopen_neap_core(lua_State *L) {
   Core *core = kernel_open(L);
   combine_open(L, core);
   sync_open(L, core);
+  io_open(L, core);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &module_key);
   return 1;

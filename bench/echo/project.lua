@@ -1,0 +1,18 @@
+local neap = require "neap"
+local await = neap.await
+
+local function handle(stream)
+  while true do
+    local data = await(stream:read(65536))
+    if not data then break end
+    await(stream:write(data))
+  end
+  stream:close()
+end
+
+neap.run(function()
+  local server = await(neap.start_server(handle, "127.0.0.1", 0, { backlog = 1024 }))
+  print(('{"port":%d}'):format(server:getsockname().port))
+  io.stdout:flush()
+  await(server:serve_forever())
+end)

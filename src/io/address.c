@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "io/address.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/object.h"
+
+bool address_parse(Address *address, const char *ip, int port) {
+  memset(address, 0, sizeof *address);
+  return uv_ip4_addr(ip, port, &address->in) == 0 || uv_ip6_addr(ip, port, &address->in6) == 0;
+}
+
+bool address_copy(Address *address, const struct sockaddr *from) {
+  memset(address, 0, sizeof *address);
+  if (from->sa_family == AF_INET)
+    memcpy(&address->in, from, sizeof address->in);
+  else if (from->sa_family == AF_INET6)
+    memcpy(&address->in6, from, sizeof address->in6);
+  else
+    return false;
+  return true;
+}
+
+void address_set_port(Address *address, int port) {
+  if (address->any.sa_family == AF_INET6)
+    address->in6.sin6_port = htons((uint16_t)port);
+  else
+    address->in.sin_port = htons((uint16_t)port);
+}
+
+int address_port(const Address *address) {
+  return ntohs(address->any.sa_family == AF_INET6 ? address->in6.sin6_port : address->in.sin_port);
+}
+
+static bool ip_text(const Address *address, char *text, size_t size) {
+  switch (address->any.sa_family) {
+    case AF_INET: return uv_ip4_name(&address->in, text, size) == 0;
+    case AF_INET6: return uv_ip6_name(&address->in6, text, size) == 0;
+    default: return false;
+  }
+}
+
+char *address_text(const Address *address, char text[ADDRESS_TEXT]) {
+  char ip[ADDRESS_TEXT - 16];
+  if (!ip_text(address, ip, sizeof ip))
+    strcpy(text, "?");
+  else
+    snprintf(text, ADDRESS_TEXT, address->any.sa_family == AF_INET6 ? "[%s]:%d" : "%s:%d", ip, address_port(address));
+  return text;
+}
+
+void address_push(lua_State *L, const Address *address) {
+  char ip[ADDRESS_TEXT];
+  if (!ip_text(address, ip, sizeof ip)) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_createtable(L, 0, 3);
+  lua_pushstring(L, ip);
+  lua_setfield(L, -2, "ip");
+  lua_pushinteger(L, address_port(address));
+  lua_setfield(L, -2, "port");
+  lua_pushstring(L, address->any.sa_family == AF_INET6 ? "inet6" : "inet");
+  lua_setfield(L, -2, "family");
+}
+
+int check_port(lua_State *L, int arg, int least) {
+  int integral = 0;
+  lua_Integer port = lua_type(L, arg) == LUA_TNUMBER ? lua_tointegerx(L, arg, &integral) : 0;
+  if (!integral || port < least || port > 65535) {
+    const char *got = lua_type(L, arg) == LUA_TNUMBER ? lua_pushfstring(L, "%s", luaL_tolstring(L, arg, NULL))
+                                                      : type_name(L, arg);
+    luaL_argerror(L, arg, lua_pushfstring(L, "port, an integer from %d to 65535, expected, got %s", least, got));
+  }
+  return (int)port;
+}
+
+void check_host(lua_State *L, int arg) {
+  size_t size;
+  if (lua_type(L, arg) != LUA_TSTRING) argument_error(L, arg, "host, a string,");
+  const char *host = lua_tolstring(L, arg, &size);
+  luaL_argcheck(L, size > 0, arg, "the host is empty");
+  luaL_argcheck(L, strlen(host) == size, arg, "the host contains a zero byte");
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * Internet addresses: numbers, text and Lua tables. Resolves no names. */
+#ifndef NEAP_IO_ADDRESS_H
+#define NEAP_IO_ADDRESS_H
+
+#include "kernel/compat.h"
+
+typedef union {
+  struct sockaddr any;
+  struct sockaddr_in in;
+  struct sockaddr_in6 in6;
+} Address; /* any.sa_family 0: unknown */
+
+enum { ADDRESS_TEXT = 80 }; /* "[ip%scope]:port" */
+
+bool address_parse(Address *address, const char *ip, int port); /* false: not a numeric address */
+bool address_copy(Address *address, const struct sockaddr *from); /* false: of another family */
+void address_set_port(Address *address, int port);
+int address_port(const Address *address);
+char *address_text(const Address *address, char text[ADDRESS_TEXT]); /* "ip:port", "[ip]:port" */
+void address_push(lua_State *L, const Address *address);             /* {ip =, port =, family =}, or nil */
+
+/* The host at `arg`, a string that is not empty and has no zero byte. */
+void check_host(lua_State *L, int arg);
+
+/* The port at `arg`, an integer from `least` to 65535. */
+int check_port(lua_State *L, int arg, int least);
+
+#endif

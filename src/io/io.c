@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "io/io.h"
+
+#include "base/memory.h"
+#include "io/connect.h"
+#include "io/resolve.h"
+#include "io/server.h"
+#include "io/stream.h"
+#include "kernel/object.h"
+
+static const char io_key = 0; /* registry: the box */
+
+typedef struct {
+  Head head;
+  Io *io; /* block */
+} IoBox;
+
+Io *io_of(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &io_key);
+  Io *io = ((IoBox *)lua_touserdata(L, -1))->io;
+  lua_pop(L, 1);
+  if (!io) luaL_error(L, "the Lua state is closing");
+  return io;
+}
+
+char *io_slab(Io *io) {
+  if (LIKELY(io->slab != NULL)) return io->slab;
+  return io->slab = io->spares > 0 ? io->spare[--io->spares] : memory_resize(NULL, SLAB_SIZE);
+}
+
+void io_slab_used(Io *io) { io->slab = NULL; }
+
+void io_slab_give(Io *io, char *slab) {
+  if (io && io->spares < SLABS_SPARE)
+    io->spare[io->spares++] = slab;
+  else
+    memory_delete(slab);
+}
+
+/* Made before any stream, so collected after all of them: what still flushes is closed now. */
+static int box_gc(lua_State *L) {
+  IoBox *box = lua_touserdata(L, 1);
+  Io *io = box->io;
+  if (!io) return 0;
+  box->io = NULL;
+  while (!list_empty(&io->streams)) stream_orphan(stream_of_link(list_shift(&io->streams)));
+  while (io->spares > 0) memory_delete(io->spare[--io->spares]);
+  memory_delete(io->slab);
+  memory_delete(io);
+  return 0;
+}
+
+static const luaL_Reg metamethods[] = {{"__gc", box_gc}, {NULL, NULL}};
+static const Type box_type = {.name = "neap.Io", .metamethods = metamethods};
+
+void io_open(lua_State *L, Core *core) {
+  class_open(L, core, &box_type, NULL);
+  IoBox *box = object_new(L, &box_type, sizeof *box, 0);
+  box->io = memory_new(sizeof *box->io);
+  if (!box->io) luaL_error(L, "not enough memory");
+  box->io->core = core;
+  list_create(&box->io->streams);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &io_key);
+  class_open(L, core, &addresses_type, NULL);
+  class_open(L, core, &stream_type, "Stream");
+  class_open(L, core, &server_type, "Server");
+  functions_open(L, core, connect_functions);
+  functions_open(L, core, server_functions);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ * What all streams of one core share: the slab they read into, spare slabs, and the list of open
+ * streams, so that none outlives the Lua state. */
+#ifndef NEAP_IO_IO_H
+#define NEAP_IO_IO_H
+
+#include "kernel/core.h"
+
+enum { SLAB_SIZE = 65536, SLABS_SPARE = 8 };
+
+typedef struct {
+  Core *core;   /* borrowed */
+  char *slab;   /* block of SLAB_SIZE; NULL: made at the next read */
+  char *spare[SLABS_SPARE]; /* blocks of SLAB_SIZE */
+  int spares;
+  Link streams; /* Streams whose handle is not closed */
+} Io;
+
+void io_open(lua_State *L, Core *core); /* registers classes and functions in the module at the top */
+Io *io_of(lua_State *L);
+char *io_slab(Io *io);                 /* the shared one; NULL: out of memory */
+void io_slab_used(Io *io);             /* it is somebody's now: the next read has another */
+void io_slab_give(Io *io, char *slab); /* a block of SLAB_SIZE that nobody needs; io may be NULL */
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: MIT
+ * The incoming side of a stream. Reads stay armed: bytes arrive in the core's slab or straight in
+ * the stream's buffer, and stay there until somebody takes them, so that a cancelled read loses none.
+ * Reading pauses above twice the limit and goes on at the limit; a task that waits for more than is
+ * there keeps it going.
+ *
+ * A task that waits in read(n) for large messages receives by itself: the callback only wakes it, and
+ * the string is made of the slab while it is in the cache, with no copy in between.
+ *
+ * A read is a function that takes its result from the buffer or says how many bytes it needs. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/memory.h"
+#include "io/stream.h"
+#include "kernel/fail.h"
+
+enum {
+#ifndef DIRECT_FROM
+#define DIRECT_FROM 4096
+#endif
+  DIRECT = DIRECT_FROM,
+  ADOPT = 4096,  /* from this size on a reader gets the slab itself */
+  TAIL = 16384,  /* a buffer with this much room is read into directly */
+  KEEP = 4096,   /* an empty buffer larger than this is given back */
+  PARKED = -1    /* a read's answer: not yet */
+};
+
+/* ---- bytes arrive ---- */
+
+void read_wake(Stream *stream) {
+  if (stream->reader && wait_pending(stream->reader)) wait_post(stream->core, stream->reader);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
+  UNUSED(suggested);
+  if (stream->direct && stream->reader && wait_pending(stream->reader)) {
+    stream->ready = true;
+    *buf = (uv_buf_t){.base = NULL, .len = 0}; /* libuv reads nothing and calls on_read with ENOBUFS */
+  } else if (buffer_tail(&stream->in) >= TAIL) {
+    buf->base = stream->in.base + stream->in.end;
+    buf->len = buffer_tail(&stream->in);
+  } else {
+    buf->base = io_slab(stream->io);
+    buf->len = buf->base ? SLAB_SIZE : 0; /* 0: libuv reports ENOBUFS */
+  }
+}
+
+static bool keep(Stream *stream, const uv_buf_t *buf, size_t size) {
+  Buffer *in = &stream->in;
+  if (buf->base != stream->io->slab) {
+    in->end += size;
+    return true;
+  }
+  if (size < ADOPT || buffer_size(in) > 0 || !stream->reader) return buffer_append(in, buf->base, size);
+  read_trim(stream);
+  *in = (Buffer){buf->base, 0, size, SLAB_SIZE};
+  io_slab_used(stream->io);
+  return true;
+}
+
+/* libuv tells a reset that comes together with the last bytes as an end of stream (1.44, Linux: POLLHUP
+ * after a partial read). 0: it is the end. */
+static int reset_status(Stream *stream) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  uv_os_fd_t fd;
+  if (uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return 0;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : 0;
+}
+
+static void on_end(Stream *stream) {
+  read_pause(stream);
+  if (stream->write_end) { /* nothing goes in either direction any more */
+    stream_fail(stream, stream->write_end);
+    return;
+  }
+  stream->read_end = UV_EOF;
+  read_wake(stream);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
+  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
+  if (size == UV_EOF) {
+    int status = reset_status(stream);
+    if (status < 0) size = status;
+  }
+  if (LIKELY(size > 0)) {
+    stream->latest = (size_t)size;
+    if (UNLIKELY(!keep(stream, buf, (size_t)size))) {
+      stream_fail(stream, UV_ENOMEM);
+      return;
+    }
+    size_t here = buffer_size(&stream->in);
+    bool waiting = stream->reader && wait_pending(stream->reader);
+    if (waiting && here >= stream->need)
+      wait_post(stream->core, stream->reader);
+    else if (!waiting && here / 2 > stream->limit)
+      read_pause(stream);
+  } else if (size == UV_EOF) {
+    on_end(stream);
+  } else if (size == UV_ENOBUFS && stream->ready) {
+    wait_post(stream->core, stream->reader);
+  } else if (size < 0) {
+    stream_fail(stream, (int)size);
+  }
+}
+
+void read_start(Stream *stream) {
+  if (stream->reading || stream->read_end || stream->closing) return;
+  int status = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
+  if (status < 0)
+    stream_fail(stream, status);
+  else
+    stream->reading = true;
+}
+
+void read_pause(Stream *stream) {
+  if (!stream->reading) return;
+  stream->reading = false;
+  uv_read_stop((uv_stream_t *)&stream->tcp);
+}
+
+void read_trim(Stream *stream) {
+  Buffer *in = &stream->in;
+  if (in->room == SLAB_SIZE)
+    io_slab_give(stream->io, in->base);
+  else
+    memory_delete(in->base);
+  memset(in, 0, sizeof *in);
+}
+
+/* ---- bytes leave ---- */
+
+static void consume(Stream *stream, size_t size) {
+  buffer_consume(&stream->in, size);
+  size_t left = buffer_size(&stream->in);
+  if (left == 0 && stream->in.room > KEEP) read_trim(stream);
+  if (UNLIKELY(!stream->reading) && left <= stream->limit) read_start(stream);
+}
+
+/* Pushes the first bytes, without the last `without` of them. */
+static int take(lua_State *L, Stream *stream, size_t size, size_t without) {
+  lua_pushlstring(L, size > 0 ? buffer_data(&stream->in) : "", size - without);
+  consume(stream, size);
+  return 1;
+}
+
+static int raise_end(lua_State *L, Stream *stream) { return stream_raise(L, stream->read_end, "read"); }
+
+static int raise_incomplete(lua_State *L, Stream *stream, lua_Integer expected) {
+  size_t size = buffer_size(&stream->in);
+  lua_pushfstring(L, expected ? "the stream ended after %d bytes, %d expected" : "the stream ended after %d bytes, before the separator",
+                  (int)size, (int)expected);
+  fail_push(L, FAIL_INCOMPLETE_READ, lua_tostring(L, -1));
+  take(L, stream, size, 0);
+  lua_setfield(L, -2, "partial");
+  if (expected) {
+    lua_pushinteger(L, expected);
+    lua_setfield(L, -2, "expected");
+  }
+  return lua_error(L);
+}
+
+static int raise_overrun(lua_State *L, const char *message, size_t consumed) {
+  fail_push(L, FAIL_LIMIT_OVERRUN, message);
+  lua_pushinteger(L, (lua_Integer)consumed);
+  lua_setfield(L, -2, "consumed");
+  return lua_error(L);
+}
+
+/* ---- the reads: the number of results, or PARKED with `need` set ---- */
+
+/* Receives at most `most` bytes into a string; the number of results, or 0: nothing is there after all. */
+static int receive(lua_State *L, Stream *stream, size_t most) {
+  stream->ready = false;
+  char *slab = io_slab(stream->io);
+  uv_os_fd_t fd;
+  if (!slab || stream->read_end || uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return 0;
+  ssize_t size = recv(fd, slab, most < SLAB_SIZE ? most : SLAB_SIZE, 0);
+  if (LIKELY(size > 0)) {
+    stream->latest = (size_t)size;
+    lua_pushlstring(L, slab, (size_t)size);
+    return 1;
+  }
+  if (size == 0)
+    on_end(stream);
+  else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+    stream_fail(stream, -errno);
+  return 0;
+}
+
+static int read_some(lua_State *L, Stream *stream, const Op *op) {
+  size_t here = buffer_size(&stream->in), most = (size_t)op->integer;
+  if (LIKELY(here > 0) || most == 0) return take(L, stream, here < most ? here : most, 0);
+  if (stream->ready && receive(L, stream, most)) return 1;
+  if (stream->read_end == UV_EOF) return lua_pushnil(L), 1;
+  if (stream->read_end) return raise_end(L, stream);
+  stream->need = 1;
+  stream->direct = stream->latest >= DIRECT;
+  return PARKED;
+}
+
+static int read_all(lua_State *L, Stream *stream, const Op *op) {
+  UNUSED(op);
+  if (stream->read_end == UV_EOF) return take(L, stream, buffer_size(&stream->in), 0);
+  if (stream->read_end) return raise_end(L, stream);
+  stream->need = SIZE_MAX;
+  return PARKED;
+}
+
+static int read_exactly(lua_State *L, Stream *stream, const Op *op) {
+  size_t size = (size_t)op->integer;
+  if (buffer_size(&stream->in) >= size) return take(L, stream, size, 0);
+  if (stream->read_end == UV_EOF) return raise_incomplete(L, stream, op->integer);
+  if (stream->read_end) return raise_end(L, stream);
+  stream->need = size;
+  return PARKED;
+}
+
+/* A line, and whether its end is kept. */
+static int read_line(lua_State *L, Stream *stream, const Op *op) {
+  size_t here = buffer_size(&stream->in);
+  bool chop = op->integer;
+  const char *data = here ? buffer_data(&stream->in) : "";
+  const char *end = memchr(data + stream->scan, '\n', here - stream->scan);
+  if (end) {
+    size_t size = (size_t)(end - data) + 1;
+    if (size - 1 <= stream->limit) return take(L, stream, size, chop);
+    consume(stream, size);
+    return raise_overrun(L, "the line is longer than the limit", size - 1);
+  }
+  if (here > stream->limit) {
+    consume(stream, here);
+    return raise_overrun(L, "no end of line within the limit", here);
+  }
+  if (stream->read_end == UV_EOF) return here ? take(L, stream, here, 0) : (lua_pushnil(L), 1);
+  if (stream->read_end) return raise_end(L, stream);
+  stream->scan = here;
+  stream->need = here + 1;
+  return PARKED;
+}
+
+/* Up to the first separator to end; they are user value 2 of the operation, a list. */
+static int read_until(lua_State *L, Stream *stream, const Op *op) {
+  size_t here = buffer_size(&stream->in), longest = (size_t)op->integer;
+  size_t found_start = 0, found_end = 0;
+  const char *data = here ? buffer_data(&stream->in) : "";
+  lua_getiuservalue(L, 1, 2);
+  int list = lua_gettop(L);
+  for (lua_Integer i = 1; lua_rawgeti(L, list, i) != LUA_TNIL; i++) {
+    size_t size;
+    const char *sep = lua_tolstring(L, -1, &size);
+    const char *at = memmem(data + stream->scan, here - stream->scan, sep, size);
+    if (at && (!found_end || (size_t)(at - data) + size < found_end)) {
+      found_start = (size_t)(at - data);
+      found_end = found_start + size;
+    }
+    lua_pop(L, 1);
+  }
+  lua_settop(L, list - 1);
+  if (found_end) {
+    if (found_start > stream->limit)
+      return raise_overrun(L, "the separator is found, but further than the limit", found_start);
+    return take(L, stream, found_end, 0);
+  }
+  stream->scan = here + 1 > longest ? here + 1 - longest : 0;
+  if (stream->scan > stream->limit) return raise_overrun(L, "no separator within the limit", stream->scan);
+  if (stream->read_end == UV_EOF) return raise_incomplete(L, stream, 0);
+  if (stream->read_end) return raise_end(L, stream);
+  stream->need = here + 1;
+  return PARKED;
+}
+
+typedef int (*ReadFn)(lua_State *L, Stream *stream, const Op *op);
+
+/* ---- awaiting one ---- */
+
+static int read_or_park(lua_State *L, Core *core, Task *task, const Op *op);
+
+static int k_read(lua_State *L, int status, lua_KContext context) {
+  UNUSED(status);
+  Core *core = (Core *)context;
+  Task *task = core->current;
+  Op *op = lua_touserdata(L, 1);
+  Stream *stream = ((StreamBox *)op->self)->stream;
+  if (stream->reader == task) stream->reader = NULL;
+  stream->direct = false;
+  if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);
+  return read_or_park(L, core, task, op);
+}
+
+static int read_or_park(lua_State *L, Core *core, Task *task, const Op *op) {
+  static const ReadFn reads[] = {read_some, read_all, read_exactly, read_line, read_until};
+  Stream *stream = ((StreamBox *)op->self)->stream;
+  int results = reads[(int)op->number](L, stream, op);
+  if (results != PARKED) return results;
+  read_start(stream);
+  if (UNLIKELY(stream->read_end)) return raise_end(L, stream);
+  stream->reader = task;
+  task->wait.u.on = stream;
+  return wait_park(L, core, task, abort_reader, k_read, (lua_KContext)core);
+}
+
+static int start_read(lua_State *L, Core *core, Task *task, Op *op) {
+  Stream *stream = ((StreamBox *)op->self)->stream;
+  if (UNLIKELY(stream->reader && stream->reader != task))
+    return fail_raise(L, FAIL_RUNTIME, "another task is already reading from this stream");
+  stream->scan = 0;
+  return read_or_park(L, core, task, op);
+}
+
+/* ---- the Lua side ---- */
+
+enum { READ_SOME, READ_ALL, READ_EXACTLY, READ_LINE, READ_UNTIL };
+
+static int push_read(lua_State *L, int kind, const char *what, lua_Integer integer, int n) {
+  Op *op = op_new(L, start_read, what, 1, n);
+  op->number = kind;
+  op->integer = integer;
+  return 1;
+}
+
+static int push_line(lua_State *L, bool chop) { return push_read(L, READ_LINE, "neap.Stream:readline", chop, 0); }
+
+/* Pushes the read that the format at `arg` stands for: "a", "l", "L"; with `lines` only the last two. */
+static int push_format(lua_State *L, int arg, bool lines) {
+  const char *format = lua_tostring(L, arg);
+  if (*format == '*') format++; /* as Lua's io library */
+  if (format[0] && !format[1]) {
+    if (*format == 'l') return push_line(L, true);
+    if (*format == 'L') return push_line(L, false);
+    if (*format == 'a' && !lines) return push_read(L, READ_ALL, "neap.Stream:read", 0, 0);
+  }
+  return luaL_argerror(L, arg, lines ? "invalid format: \"l\" or \"L\" expected"
+                                     : "invalid format: a number of bytes, \"l\", \"L\" or \"a\" expected");
+}
+
+static lua_Integer check_count(lua_State *L, int arg, lua_Integer least) {
+  int integral;
+  lua_Integer n = lua_tointegerx(L, arg, &integral);
+  if (lua_type(L, arg) != LUA_TNUMBER) return argument_error(L, arg, "number of bytes");
+  luaL_argcheck(L, integral, arg, "number of bytes has no integer representation");
+  luaL_argcheck(L, n >= least, arg, "number of bytes is negative");
+  return n;
+}
+
+/* awaitable = stream:read([n | "a" | "l" | "L"]) */
+int f_read(lua_State *L) {
+  StreamBox *box = stream_check(L, 1);
+  if (LIKELY(lua_isinteger(L, 2)) && lua_tointeger(L, 2) == box->read_size && box->read_size > 0) {
+    lua_getiuservalue(L, 1, STREAM_READ_OP);
+    return 1;
+  }
+  lua_settop(L, 2);
+  if (lua_type(L, 2) == LUA_TSTRING) return push_format(L, 2, false);
+  lua_Integer n = lua_isnil(L, 2) ? -1 : check_count(L, 2, -1);
+  if (n < 0) return push_read(L, READ_ALL, "neap.Stream:read", 0, 0);
+  push_read(L, READ_SOME, "neap.Stream:read", n, 0);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, STREAM_READ_OP);
+  box->read_size = n;
+  return 1;
+}
+
+/* awaitable = stream:readexactly(n) */
+int f_readexactly(lua_State *L) {
+  stream_check(L, 1);
+  return push_read(L, READ_EXACTLY, "neap.Stream:readexactly", check_count(L, 2, 0), 0);
+}
+
+/* awaitable = stream:readline() */
+int f_readline(lua_State *L) {
+  stream_check(L, 1);
+  return push_line(L, false);
+}
+
+/* for line in stream:lines(["l" | "L"]) */
+int f_lines(lua_State *L) {
+  stream_check(L, 1);
+  lua_settop(L, 2);
+  await_push_function(L, core_of(L));
+  if (lua_isnil(L, 2)) return push_line(L, true) + 1;
+  if (lua_type(L, 2) != LUA_TSTRING) return argument_error(L, 2, "format");
+  return push_format(L, 2, true) + 1;
+}
+
+static size_t check_separator(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TSTRING) argument_error(L, 2, "separator, a string or a list of strings,");
+  size_t size = lua_rawlen(L, index);
+  luaL_argcheck(L, size > 0, 2, "the separator is empty");
+  return size;
+}
+
+/* awaitable = stream:readuntil([separator | {separator, ...}]) */
+int f_readuntil(lua_State *L) {
+  stream_check(L, 1);
+  lua_settop(L, 2);
+  if (lua_isnil(L, 2)) {
+    lua_pushliteral(L, "\n");
+    lua_replace(L, 2);
+  }
+  lua_newtable(L);
+  size_t longest = 0;
+  if (lua_type(L, 2) == LUA_TTABLE) {
+    lua_Integer n = luaL_len(L, 2);
+    luaL_argcheck(L, n > 0, 2, "the list of separators is empty");
+    for (lua_Integer i = 1; i <= n; i++) {
+      lua_geti(L, 2, i);
+      size_t size = check_separator(L, -1);
+      if (size > longest) longest = size;
+      lua_rawseti(L, 3, i);
+    }
+  } else {
+    longest = check_separator(L, 2);
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, 3, 1);
+  }
+  return push_read(L, READ_UNTIL, "neap.Stream:readuntil", (lua_Integer)longest, 1);
+}
+
+/* at_eof = stream:at_eof(): the end was received and everything before it read */
+int f_at_eof(lua_State *L) {
+  Stream *stream = stream_check(L, 1)->stream;
+  lua_pushboolean(L, stream->read_end == UV_EOF && buffer_size(&stream->in) == 0);
+  return 1;
+}

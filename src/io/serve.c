@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ * A task for each accepted connection: it calls the handler, reports its error, closes the stream. */
+#include "io/server.h"
+#include "kernel/context.h"
+#include "kernel/fail.h"
+#include "kernel/report.h"
+#include "kernel/trace.h"
+
+/* The stack of a connection's task. */
+enum { AT_HANDLER = 1, AT_STREAM };
+
+/* what the handler returned, alone on the stack */
+static int k_called(lua_State *L, int status, lua_KContext context) {
+  UNUSED(status);
+  if (lua_isfunction(L, 1) || !awaitable(L, 1)) return 0;
+  lua_settop(L, 1);
+  return await_value(L, (Core *)context);
+}
+
+/* handler, stream: calls it; if it is an async function, awaits what that gives */
+static int call_handler(lua_State *L) {
+  Core *core = core_of(L);
+  lua_callk(L, 1, 1, (lua_KContext)core, k_called);
+  return k_called(L, LUA_OK, (lua_KContext)core);
+}
+
+/* Reports the error at the top. */
+static void report_error(lua_State *L, Core *core) {
+  int error = lua_gettop(L);
+  Task *task = core->current;
+  lua_createtable(L, 0, 5);
+  lua_pushliteral(L, "error in the handler of a connection");
+  lua_setfield(L, -2, "message");
+  lua_pushvalue(L, error);
+  lua_setfield(L, -2, "exception");
+  lua_pushvalue(L, AT_STREAM);
+  lua_setfield(L, -2, "stream");
+  task_push(L, core, task);
+  slot_push(L, -1, &task->future, SLOT_TRACE);
+  lua_setfield(L, error + 1, "traceback");
+  lua_setfield(L, error + 1, "task");
+  report(L, core);
+}
+
+static int k_serve(lua_State *L, int status, lua_KContext context) {
+  Core *core = (Core *)context;
+  Stream *stream = ((StreamBox *)lua_touserdata(L, AT_STREAM))->stream;
+  if (status == LUA_OK || status == LUA_YIELD) {
+    if (stream) stream_close(stream);
+    return 0;
+  }
+  if (fail_is(L, -1, FAIL_CANCELLED)) {
+    if (stream) stream_close(stream);
+    return lua_error(L);
+  }
+  if (stream) stream_abort(stream);
+  report_error(L, core);
+  return 0;
+}
+
+/* handler, stream */
+static int serve(lua_State *L) {
+  lua_KContext context = (lua_KContext)core_of(L);
+  lua_pushlightuserdata(L, core_of(L));
+  lua_pushcclosure(L, trace_on_error, 1);
+  lua_pushlightuserdata(L, core_of(L));
+  lua_pushcclosure(L, call_handler, 1);
+  lua_pushvalue(L, AT_HANDLER);
+  lua_pushvalue(L, AT_STREAM);
+  return k_serve(L, lua_pcallk(L, 2, 0, AT_STREAM + 1, context, k_serve), context);
+}
+
+/* server box, core: a task for the oldest fresh stream */
+static int spawn(lua_State *L) {
+  Server *server = ((ServerBox *)lua_touserdata(L, 1))->server;
+  Core *core = lua_touserdata(L, 2);
+  StreamBox *box = stream_box_new(L); /* 3 */
+  lua_getiuservalue(L, 1, SERVER_ORIGIN);
+  stream_box_origin(L, 3, 4);
+  lua_pushlightuserdata(L, core);
+  lua_pushcclosure(L, serve, 1);
+  lua_getiuservalue(L, 1, SERVER_HANDLER);
+  lua_pushvalue(L, 3);
+  Task *task = task_new(L, core, 5);
+  if (list_empty(&server->fresh)) return 0; /* a finalizer aborted it: the task has a stream that is closed */
+  stream_box_set(box, container_of(list_shift(&server->fresh), Stream, fresh));
+  task_start(L, core, task, false);
+  return 0;
+}
+
+/* server box, core: in the context in which the server was started */
+static int spawn_in_context(lua_State *L) {
+  Core *core = lua_touserdata(L, 2);
+  lua_pushcfunction(L, spawn);
+  lua_pushvalue(L, 1);
+  lua_pushvalue(L, 2);
+  lua_getiuservalue(L, 1, SERVER_CONTEXT);
+  context_enter(L, core);
+  int status = lua_pcall(L, 2, 0, 0);
+  context_leave(core);
+  return status == LUA_OK ? 0 : lua_error(L);
+}
+
+void on_fresh(Core *core, Job *job) {
+  Server *server = container_of(job, Server, job);
+  if (list_empty(&server->fresh)) return;
+  Stream *stream = container_of(server->fresh.next, Stream, fresh);
+  core_call(core, spawn_in_context, server->anchor);
+  if (!list_empty(&stream->fresh)) { /* no memory for the task */
+    list_remove(&stream->fresh);
+    stream_abort(stream);
+  }
+  if (!list_empty(&server->fresh))
+    job_post(core, job);
+  else
+    server_settled(server);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ * Streams: a TCP connection as a block with the handle, and a box for Lua. stream.c knows its life
+ * from connecting to closing, read.c the incoming side, write.c the outgoing one.
+ *
+ * Each side ends once and for good: read_end and write_end are 0 until then and a uv status ever
+ * after (UV_EOF: the peer has sent everything). `closing` means that the handle will be closed when
+ * what was written is gone, `shut` that uv_close was called, `closed` that its callback has run. The
+ * block lives until it is closed and the box has let go of it. */
+#ifndef NEAP_IO_STREAM_H
+#define NEAP_IO_STREAM_H
+
+#include "base/buffer.h"
+#include "io/address.h"
+#include "io/io.h"
+#include "kernel/await.h"
+
+enum { STREAM_LIMIT = 65536, STREAM_HIGH = 65536, STREAM_LOW = 16384 };
+
+typedef struct Server Server;
+
+typedef struct {
+  uv_tcp_t tcp;
+  union {
+    uv_connect_t connect;
+    uv_write_t write;
+  } request; /* connecting is over before anything is written */
+  uv_shutdown_t shutdown;
+  Core *core;     /* borrowed */
+  Io *io;         /* borrowed; NULL once the Lua state closes */
+  Server *server; /* borrowed: that accepted it; NULL: none, or it is gone */
+  Link all;       /* in io->streams */
+  Link client;    /* in server->clients, until closed */
+  Link fresh;     /* in server->fresh, until it has a handler */
+  Buffer in;      /* received, not yet read */
+  Buffer out;     /* written, not yet given to libuv */
+  Buffer flight;  /* given to uv_write: at most one is under way */
+  Task *reader;   /* borrowed: waits for bytes, or for the connection */
+  size_t need;    /* bytes in `in` that wake the reader */
+  size_t scan;    /* of `in`, already searched for a separator */
+  size_t latest;  /* bytes that came with the latest read */
+  Link drainers;  /* Tasks */
+  Link closers;   /* Tasks in wait_closed */
+  size_t limit, high, low;
+  Address peer, self;
+  int connect_status;
+  int read_end, write_end;
+  int loss; /* the status with which the connection was lost; 0: closed in order, or open */
+  bool held; /* by a box */
+  bool reading; /* uv_read_start is in force */
+  bool direct;  /* the reader will receive by itself what has come */
+  bool ready;   /* something has come for it */
+  bool writing; /* `flight` is under way */
+  bool above;   /* the high-water mark was passed and the low one not yet reached */
+  bool eof_wanted, eof_sent;
+  bool closing, shut, closed;
+} Stream;
+
+typedef struct {
+  Head head; /* user values: the last read(n), drain(), where it was made (debug) */
+  Stream *stream;
+  lua_Integer read_size; /* of the read(n) in user value 1 */
+} StreamBox;
+
+enum { STREAM_READ_OP = 1, STREAM_DRAIN_OP, STREAM_ORIGIN, STREAM_SLOTS = STREAM_ORIGIN };
+
+typedef struct {
+  size_t limit;
+  bool nodelay;
+} StreamOptions;
+
+extern const Type stream_type;
+
+static inline Stream *stream_of_link(Link *all) { return container_of(all, Stream, all); }
+
+StreamBox *stream_box_new(lua_State *L);            /* pushes it, empty */
+void stream_box_set(StreamBox *box, Stream *stream); /* takes hold; never raises */
+void stream_box_origin(lua_State *L, int box, int where); /* the string at `where` tells who made it */
+StreamBox *stream_check(lua_State *L, int arg);     /* with a stream in it */
+StreamOptions stream_options(lua_State *L, int arg); /* limit and nodelay of the table, or the defaults */
+size_t field_size(lua_State *L, int arg, const char *field, size_t otherwise, lua_Integer least);
+bool field_flag(lua_State *L, int arg, const char *field, bool otherwise);
+
+Stream *stream_new(Io *io, const StreamOptions *options, int *status); /* unconnected, not held */
+void stream_opened(Stream *stream, const StreamOptions *options);     /* connected: starts reading */
+void stream_close(Stream *stream); /* flushes, then closes */
+void stream_abort(Stream *stream); /* drops what is buffered, resets the connection */
+void stream_fail(Stream *stream, int status); /* the connection is lost */
+void stream_end(Stream *stream, int status);  /* both sides, if they have not ended yet; wakes everybody */
+void stream_shut(Stream *stream);             /* closes the handle */
+void stream_discard(Stream *stream);         /* the box lets go of it; closes at once */
+void stream_orphan(Stream *stream);           /* the Lua state closes */
+void tasks_wake(Core *core, Link *waiting);   /* and unlinks them */
+bool abort_link(Core *core, Task *task, lua_State *L, int message); /* of a task in such a list */
+bool abort_reader(Core *core, Task *task, lua_State *L, int message); /* wait.u.on is the stream */
+int stream_raise(lua_State *L, int status, const char *what);
+
+/* read.c */
+void read_start(Stream *stream);
+void read_pause(Stream *stream);
+void read_wake(Stream *stream);
+void read_trim(Stream *stream); /* frees the buffer, which is empty */
+int f_read(lua_State *L);
+int f_readexactly(lua_State *L);
+int f_readuntil(lua_State *L);
+int f_readline(lua_State *L);
+int f_lines(lua_State *L);
+int f_at_eof(lua_State *L);
+
+/* write.c */
+void write_flush(Stream *stream); /* gives `out` to libuv if nothing is under way, then the end of stream */
+void write_drop(Stream *stream);
+static inline size_t write_size(const Stream *stream) { return buffer_size(&stream->out) + buffer_size(&stream->flight); }
+int f_write(lua_State *L);
+int f_writelines(lua_State *L);
+int f_drain(lua_State *L);
+int f_write_eof(lua_State *L);
+int f_can_write_eof(lua_State *L);
+int f_set_write_buffer_limits(lua_State *L);
+int f_get_write_buffer_size(lua_State *L);
+
+#endif
