@@ -513,6 +513,27 @@ describe("Stream", function()
       for _ = 1, 2 do assert.is_true(neap.is(fails(a:write("x")), neap.ConnectionError)) end
     end))
 
+    it("raises, and does not end the process, when it writes to a peer that is gone", with_pair(function(a, b)
+      b:close()
+      await(b:wait_closed())
+      local err
+      repeat
+        local ok
+        ok, err = pcall(await, a:write("x"))
+        turn(2)
+      until not ok
+      assert.is_true(neap.is(err, neap.ConnectionError), tostring(err))
+      assert.is_true(CONN_ERRORS[err.code])
+    end))
+
+    it("gives what the peer sent before it went away, though writing fails", with_pair(function(a, b)
+      b:write("answer")
+      b:close()
+      await(b:wait_closed())
+      repeat turn(2) until not pcall(await, a:write("x"))
+      assert.equal("answer", await(a:readexactly(6)))
+    end))
+
     it("is scoped by <close>", with_pair(function(a, b)
       do
         local scoped <close> = a

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/io.h"
 
+#include <signal.h>
+
 #include "base/memory.h"
 #include "io/connect.h"
 #include "io/resolve.h"
@@ -26,6 +28,15 @@ Io *io_of(lua_State *L) {
 char *io_slab(Io *io) {
   if (LIKELY(io->slab != NULL)) return io->slab;
   return io->slab = io->spares > 0 ? io->spare[--io->spares] : memory_resize(NULL, SLAB_SIZE);
+}
+
+void io_ignore_sigpipe(Io *io) {
+  struct sigaction action;
+  if (LIKELY(io->quiet)) return;
+  io->quiet = true;
+  if (sigaction(SIGPIPE, NULL, &action) != 0 || (action.sa_flags & SA_SIGINFO) || action.sa_handler != SIG_DFL) return;
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &action, NULL);
 }
 
 void io_slab_used(Io *io) { io->slab = NULL; }

@@ -13,6 +13,7 @@ typedef struct {
   char *slab;   /* block of SLAB_SIZE; NULL: made at the next read */
   char *spare[SLABS_SPARE]; /* blocks of SLAB_SIZE */
   int spares;
+  bool quiet;   /* SIGPIPE was seen to */
   Link streams; /* Streams whose handle is not closed */
 } Io;
 
@@ -21,5 +22,9 @@ Io *io_of(lua_State *L);
 char *io_slab(Io *io);                 /* the shared one; NULL: out of memory */
 void io_slab_used(Io *io);             /* it is somebody's now: the next read has another */
 void io_slab_give(Io *io, char *slab); /* a block of SLAB_SIZE that nobody needs; io may be NULL */
+
+/* Writing to a peer that is gone raises SIGPIPE, whose default ends the process, and luv 1.44 leaves it
+ * so. From the first stream on it is ignored, unless somebody handles it. */
+void io_ignore_sigpipe(Io *io);
 
 #endif

@@ -108,7 +108,7 @@ static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
   } else if (size == UV_ENOBUFS && stream->ready) {
     wait_post(stream->core, stream->reader);
   } else if (size < 0) {
-    stream_fail(stream, (int)size);
+    stream_fail(stream, size == UV_ENOBUFS ? UV_ENOMEM : (int)size);
   }
 }
 

@@ -55,6 +55,7 @@ static void on_closed(uv_handle_t *handle) {
 }
 
 Stream *stream_new(Io *io, const StreamOptions *options, int *status) {
+  io_ignore_sigpipe(io);
   Stream *stream = memory_new(sizeof *stream);
   *status = UV_ENOMEM;
   if (!stream) return NULL;
@@ -112,12 +113,11 @@ void stream_close(Stream *stream) {
   if (flushed) stream_shut(stream);
 }
 
-void stream_abort(Stream *stream) {
-  if (stream->shut) return;
-  stream->closing = true;
-  stream_end(stream, UV_ECONNABORTED);
+/* Drops everything; the peer shall not take it for an end of stream. */
+static void reset(Stream *stream) {
   write_drop(stream);
-  if (uv_tcp_close_reset(&stream->tcp, on_closed) < 0) {
+  stream->closing = true;
+  if (uv_tcp_close_reset(&stream->tcp, on_closed) < 0) { /* not connected, or its end is being sent */
     stream_shut(stream);
     return;
   }
@@ -125,12 +125,18 @@ void stream_abort(Stream *stream) {
   stream->reading = false;
 }
 
+void stream_abort(Stream *stream) {
+  if (stream->shut) return;
+  stream->closing = true;
+  stream_end(stream, UV_ECONNABORTED);
+  reset(stream);
+}
+
 void stream_fail(Stream *stream, int status) {
   if (stream->shut) return;
   if (!stream->closing) stream->loss = status;
   stream_end(stream, status);
-  write_drop(stream);
-  stream_shut(stream);
+  reset(stream);
 }
 
 void stream_discard(Stream *stream) {

@@ -19,13 +19,13 @@ void write_drop(Stream *stream) {
   stream->above = false;
 }
 
-/* Nothing can be sent any more. What the peer has sent before can still be read. */
+/* Nothing can be sent any more. What a peer sent before it went away can still be read. */
 static void lose(Stream *stream, int status) {
-  if (!stream->write_end) stream->write_end = status;
-  if (stream->closing || stream->read_end) {
+  if (stream->closing || stream->read_end || (status != UV_EPIPE && status != UV_ECONNRESET)) {
     stream_fail(stream, status);
     return;
   }
+  if (!stream->write_end) stream->write_end = status;
   write_drop(stream);
   tasks_wake(stream->core, &stream->drainers);
 }

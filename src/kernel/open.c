@@ -12,6 +12,7 @@
 #include "kernel/await.h"
 #include "kernel/callback.h"
 #include "kernel/context.h"
+#include "kernel/coroutine.h"
 #include "kernel/fail.h"
 #include "kernel/loop.h"
 #include "kernel/luv.h"

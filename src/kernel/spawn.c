@@ -3,6 +3,7 @@
 
 #include "kernel/await.h"
 #include "kernel/context.h"
+#include "kernel/coroutine.h"
 #include "kernel/deadlock.h"
 #include "kernel/fail.h"
 

@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "kernel/await.h"
 #include "kernel/context.h"
+#include "kernel/coroutine.h"
+#include "kernel/debug.h"
 #include "kernel/fail.h"
 #include "kernel/loop.h"
 #include "kernel/pool.h"
@@ -39,7 +41,7 @@ void task_push_name(lua_State *L, int index, Task *task) {
 /* ---- the end of a body ---- */
 
 static void swallowed(lua_State *L, Core *core, Task *task) {
-  if (core->debug && task->cancels > 0 && task->outcome == FUTURE_FINISHED) await_report_swallowed(L, core, task);
+  if (core->debug && task->cancels > 0 && task->outcome == FUTURE_FINISHED) debug_report_swallowed(L, core, task);
 }
 
 /* Runs on the task's coroutine, protected by lua_resume: stores how the body ended. */
@@ -131,7 +133,7 @@ static void run(Core *core, Task *task, int nargs) {
   task->wait.abort = NULL;
   if (UNLIKELY(core->debug)) core->step_started = uv_hrtime();
   int status = loop_resume(core, co, nargs);
-  if (UNLIKELY(core->debug)) await_check_step(core, task);
+  if (UNLIKELY(core->debug)) debug_check_step(core, task);
   core->current = outer;
   if (LIKELY(status == LUA_YIELD)) {
     if (LIKELY(task->parked)) return;
@@ -210,7 +212,7 @@ static void on_start(Core *core, Job *job) {
 /* ---- creation ---- */
 
 Task *task_new(lua_State *L, Core *core, int first) {
-  if (lua_gettop(L) > first) coro_pack(L, core, first);
+  if (lua_gettop(L) > first) coro_pack(L, first);
   coro_take(L, first);
   Task *task = (Task *)future_new(L, &task_type, sizeof *task);
   lua_insert(L, first);
@@ -338,6 +340,6 @@ void wait_push_error(lua_State *L, Core *core, Task *task) {
 
 int wait_raise(lua_State *L, Core *core, Task *task) {
   wait_push_error(L, core, task);
-  if (UNLIKELY(core->debug)) await_note_delivery(L, core, task);
+  if (UNLIKELY(core->debug)) debug_note_delivery(L, core, task);
   return lua_error(L);
 }
