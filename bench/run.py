@@ -3,10 +3,10 @@
 
   bench/run.py [WORKLOAD ...] [--peers a,b] [--repeats N] [--quick]
 
-A workload is a folder and a peer is a file in it; its extension says how it runs, and project.lua is neap.
-All peers of a workload do the same work and show the same sum. What is missing (a tool, a module) is
-left out and named. PROJECT_PATH is the folder of neap's build if it is not build/; what the peers need
-is built in build/bench, and every figure of the last run is in build/bench/results.json.
+A workload is a folder and a peer is a file in it; its extension says how it runs, and project.lua is
+neap. All peers of a workload do the same work and show the same sum. What cannot run (no such tool, no
+such module) is left out and named. PROJECT_PATH is the folder of neap's build if it is not build/; what
+the peers need is built in build/bench, where results.json has the figures of the last run.
 """
 import argparse
 import functools
@@ -23,160 +23,155 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent
-OUT = ROOT / "build" / "bench"
-BUILD = Path(os.environ.get("PROJECT_PATH", ROOT / "build")).resolve()
+OUT = HERE.parent / "build" / "bench"
+BUILD = Path(os.environ.get("PROJECT_PATH", HERE.parent / "build")).resolve()
 LUA = os.environ.get("LUA", "lua5.4")
 REPEATS = 5
 BUDGET_S = 8     # a peer that has run this long on a variant is not repeated
 TIMEOUT_S = 150  # one run
+CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
-# key: the figure compared; low: smaller is better; column: what is shown beside it.
+# key: the figure compared, by CPU time (on a quiet core that is the time it takes; a disturbed one does not
+# change it much); low: smaller is better; beside: what else is shown.
 WORKLOADS = {
     "switch": dict(variants={"1 x 1M": dict(tasks=1, yields=1_000_000), "1000 x 1000": dict(tasks=1000, yields=1000)}),
     "spawn": dict(variants={"1M by 10k": dict(total=1_000_000, batch=10_000)}),
-    "queue": dict(variants={
-        "maxsize=1": dict(maxsize=1, items=1_000_000), "maxsize=128": dict(maxsize=128, items=1_000_000),
-        "pingpong": dict(rounds=300_000)}),
+    "queue": dict(variants={"maxsize=1": dict(maxsize=1, items=1_000_000), "pingpong": dict(rounds=300_000),
+                            "maxsize=128": dict(maxsize=128, items=1_000_000)}),
     "lock": dict(variants={"100 x 10k": dict(tasks=100, acquires=10_000)}),
     "cancel": dict(variants={"1 x 200k": dict(tasks=1, n=200_000), "1000 x 200": dict(tasks=1000, n=200)}),
-    "sleepers": dict(key="cpu_s", low=True, column="bytes_per_task", variants={
+    "sleepers": dict(key="cpu_s", low=True, beside="bytes_per_task", variants={
         "100k": dict(n=100_000), "1M": dict(n=1_000_000)}),
-    "echo": dict(key="req_per_s", column="srv_us_per_req", variants={
+    "echo": dict(key="req_per_cpu_s", beside="req_per_s", variants={
         "64 x 64 B": dict(conns=64, size=64), "64 x 1 KiB": dict(conns=64, size=1024),
         "64 x 16 KiB": dict(conns=64, size=16384), "1000 x 1 KiB": dict(conns=1000, size=1024)}),
-    "startup": dict(key="wall_ms", low=True, column="cpu_ms", repeats=15, variants={"empty main": {}}),
+    "startup": dict(key="cpu_ms", low=True, beside="wall_ms", repeats=15, variants={"empty main": {}}),
 }
-SLOW = {("sleepers", "1M"): {"py_trio", "py_gevent"}}  # left out unless asked for: minutes, gigabytes
+SLOW = {"sleepers / 1M": {"py_trio", "py_gevent"}}  # only if asked for: minutes, gigabytes
 
-# Workloads ("/ variant"), peers, how neap compares: at least this ratio, at most this much more, at most.
-SCRIPTING = "py_asyncio py_uvloop py_gevent py_trio lua_cqueues lua_copas lua_luv lua_luvco js_node"
+# Where, beside whom, and how neap should do: at least that ratio, at most so much more, at most so much.
+TASKS = ["switch", "spawn", "queue", "lock", "cancel"]
 TARGETS = [
-    (["switch", "spawn", "queue", "lock", "cancel"], "py_asyncio", "ratio", 10),
-    (["switch", "spawn", "queue", "lock", "cancel"], "py_uvloop py_gevent py_trio lua_cqueues lua_copas lua_luvco", "ratio", 1),
+    (TASKS, "py_asyncio", "ratio", 10),
+    (TASKS, "py_uvloop py_gevent py_trio lua_cqueues lua_copas lua_luvco", "ratio", 1),
     (["switch", "queue", "lock", "cancel"], "js_node", "ratio", 1),
     (["spawn"], "js_node", "ratio", 0.8),
     (["switch / 1000 x 1000", "lock", "cancel"], "go", "ratio", 0.9),
     (["queue / pingpong"], "go", "ratio", 0.7),
     (["switch"], "lua_floor", "ratio", 1 / 1.7),
-    (["sleepers / 1M"], "", "bytes_per_task", 1400),
+    (["sleepers / 1M"], "neap", "bytes_per_task", 1400),
     (["echo / 64 x 64 B", "echo / 64 x 1 KiB"], "c_uv", "ratio", 0.9),
     (["echo / 1000 x 1 KiB"], "c_uv", "ratio", 0.85),
     (["echo / 64 x 16 KiB"], "c_uv", "ratio", 0.8),
-    (["echo"], SCRIPTING, "ratio", 1),
+    (["echo"], "py_asyncio py_uvloop py_gevent py_trio lua_cqueues lua_copas lua_luv lua_luvco js_node", "ratio", 1),
     (["startup"], "lua_luv", "more", 2),
 ]
 
 
 # ---------------------------------------------------------------- programs
 
-def run(cmd, **options):
-    return subprocess.run(cmd, check=True, capture_output=True, text=True, timeout=TIMEOUT_S, **options).stdout
+@functools.lru_cache(None)
+def environment():
+    lua = f"{BUILD}/?.lua;{BUILD}/?/init.lua;{HERE}/common/?.lua;"
+    return dict(os.environ, PYTHONPATH=str(HERE / "common"), PYTHONDONTWRITEBYTECODE="1", GOMAXPROCS="1",
+                LUA_PATH=lua + os.environ.get("LUA_PATH", ";"),
+                LUA_CPATH=f"{BUILD}/?.so;{OUT}/?.so;" + os.environ.get("LUA_CPATH", ";"))
 
 
+def output(*cmd, **options):
+    return subprocess.run(cmd, check=True, capture_output=True, text=True, **options).stdout
+
+
+@functools.lru_cache(None)
 def works(*cmd):
-    return subprocess.run(cmd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()).returncode == 0
+    return bool(shutil.which(cmd[0])) and subprocess.run(cmd, env=environment(), capture_output=True).returncode == 0
 
 
 @functools.lru_cache(None)
 def python():
     """The interpreter that has most of the peers."""
-    found = [p for p in (sys.executable, "/usr/bin/python3") if shutil.which(p)]
-    return max(found, key=lambda p: sum(works(p, "-c", f"import {m}") for m in ("uvloop", "gevent", "trio")))
+    return max((sys.executable, "/usr/bin/python3"),
+               key=lambda p: sum(works(p, "-c", f"import {m}") for m in ("asyncio", "uvloop", "gevent", "trio")))
 
 
-@functools.lru_cache(None)
-def environment():
-    lua = [f"{BUILD}/?.lua", f"{BUILD}/?/init.lua", f"{HERE}/common/?.lua"]
-    return dict(os.environ, PYTHONPATH=str(HERE / "common"), PYTHONDONTWRITEBYTECODE="1", GOMAXPROCS="1",
-                LUA_PATH=";".join(lua) + ";" + os.environ.get("LUA_PATH", ";"),
-                LUA_CPATH=f"{BUILD}/?.so;{OUT}/?.so;" + os.environ.get("LUA_CPATH", ";"))
-
-
-@functools.lru_cache(None)
-def missing(kind, name):
-    """What is not there to run such a peer, or None."""
-    module = name.split("_")[1] if "_" in name else ""
-    if kind == ".lua":
-        load = {"copas": "require('bench').older_paths() assert(require('copas').pause)", "luvco": "require 'luv'",
-                "floor": "require 'luv'", "coroutine": ""}.get(module, f"require '{module}'")
-        return None if works(LUA, "-e", "require 'neap'" if name == "project" else load) else module or "neap"
-    if kind == ".py":
+def missing(source):
+    """What is not there to run this peer, or None."""
+    module = source.stem.split("_")[-1] if source.suffix in (".lua", ".py") else None
+    if source.suffix == ".py":
         return None if works(python(), "-c", f"import {module}") else f"Python's {module}"
-    tool = {".js": "node", ".go": "go", ".c": "gcc"}[kind]
+    if source.suffix == ".lua":
+        module = {"project": "neap", "luvco": "luv", "floor": "luv", "poll": "luv", "coroutine": "luv"}.get(
+            module, module)
+        copas = "require('bench').older_paths() assert(require('copas').pause, 'too old')"
+        return None if works(LUA, "-e", copas if module == "copas" else f"require '{module}'") else f"Lua's {module}"
+    tool = {".js": "node", ".go": "go", ".c": "gcc"}[source.suffix]
     return None if shutil.which(tool) else tool
 
 
 def build(source):
-    """The executable (or module) of a compiled peer, made anew when it is older than its sources."""
+    """The program (or the Lua module in common) of a source, made anew when older than that."""
     common, workload = HERE / "common", source.parent.name
-    out = OUT / workload / source.stem if workload != "common" else OUT / f"{source.stem}.so"
+    out = OUT / f"{source.stem}.so" if source.parent == common else OUT / workload / source.stem
     out.parent.mkdir(parents=True, exist_ok=True)
-    inputs = [source, *common.glob("bench.[hg]*")]
-    if out.exists() and all(f.stat().st_mtime < out.stat().st_mtime for f in inputs):
-        return out
+    if out.exists() and all(f.stat().st_mtime < out.stat().st_mtime for f in (source, *common.glob("bench.[gh]*"))):
+        return str(out)
     if source.suffix == ".go":
         folder = OUT / "go" / workload
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, folder / "main.go")
         shutil.copy(common / "bench.go", folder)
-        run(["go", "build", "-o", str(out), "main.go", "bench.go"], cwd=folder)
+        output("go", "build", "-o", str(out), "main.go", "bench.go", cwd=folder)
     else:
-        shared = ["-shared", "-fPIC", *run(["pkg-config", "--cflags", "lua5.4"]).split()] if workload == "common" else []
-        run(["gcc", "-O2", "-Wall", f"-I{common}", *shared, str(source), "-o", str(out),
-             *run(["pkg-config", "--cflags", "--libs", "libuv"]).split()])
-    return out
+        shared = ["-shared", "-fPIC", *output("pkg-config", "--cflags", "lua5.4").split()] if out.suffix else []
+        libuv = output("pkg-config", "--cflags", "--libs", "libuv").split()
+        output("gcc", "-O2", f"-I{common}", *shared, str(source), "-o", str(out), *libuv)
+    return str(out)
 
 
 def command(source):
     if source.suffix in (".go", ".c"):
-        return [str(build(source))]
+        return [build(source)]
     if "floor" in source.stem:
         build(HERE / "common" / "floor.c")
     return [{".py": python(), ".lua": LUA, ".js": "node"}[source.suffix], str(source)]
 
 
 def peers_of(workload, wanted):
-    """neap first: {name: (source, command)}, and prints what is left out."""
+    """{name: command}; tells what is left out."""
     found = {}
-    for source in sorted((HERE / workload).iterdir(), key=lambda f: (f.stem != "project", f.stem)):
+    for source in sorted((HERE / workload).iterdir()):
         name = "neap" if source.stem == "project" else source.stem
-        if source.suffix not in (".lua", ".py", ".js", ".go", ".c") or name == "loadgen":
+        if name == "loadgen" or source.suffix not in (".lua", ".py", ".js", ".go", ".c"):
             continue
         if wanted and name != "neap" and name not in wanted:
             continue
-        lacks = missing(source.suffix, source.stem)
         try:
+            lacks = missing(source)
             if not lacks:
                 found[name] = command(source)
         except subprocess.CalledProcessError as e:
-            lacks = (e.stderr.strip().splitlines() or ["?"])[0]
+            lacks = (e.stderr.strip().splitlines() or [f"{e.cmd[0]} failed"])[0]
         if lacks:
-            print(f"   without {name}: {lacks} is missing" if " " not in lacks else f"   without {name}: {lacks}")
+            print(f"   {workload} without {name}: {lacks}")
     return found
 
 
 # ---------------------------------------------------------------- one run
 
-CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-
-
-def pin(client=False):
-    """What is started from here on runs on one core; the client of a server on another if there is one."""
+def pin(core=0):
+    """What is started from here on runs on this one core, if there are so many."""
     if CORES:
-        os.sched_setaffinity(0, {CORES[-1] if client else CORES[0]})
+        os.sched_setaffinity(0, {CORES[core % len(CORES)]})
 
 
-def run_json(cmd, params):
+def one_script(cmd, params):
     r = subprocess.run(cmd + [f"{k}={v}" for k, v in params.items()], env=environment(), capture_output=True,
                        text=True, timeout=TIMEOUT_S, cwd=HERE)
     if r.returncode or not r.stdout.strip():
         raise RuntimeError(f"exit {r.returncode}: {(r.stderr or r.stdout).strip()[-300:]}")
-    return json.loads(r.stdout.strip().splitlines()[-1])
-
-
-def one_script(cmd, params):
-    r = run_json(cmd, params)
+    r = json.loads(r.stdout.strip().splitlines()[-1])
+    if "cpu_s" in r:
+        r["ops_per_cpu_s"] = r["ops_per_s"] * r["wall_s"] / r["cpu_s"]
     if "n" in params:
         r["bytes_per_task"] = (r["rss_kb"] - r["rss0_kb"]) * 1024 / params["n"]
     return r
@@ -194,17 +189,16 @@ def cpu_of(pid):
 
 
 def one_echo(cmd, params):
-    load = [str(build(HERE / "echo" / "loadgen.c"))]
+    load = [build(HERE / "echo" / "loadgen.c")]
     server = subprocess.Popen(cmd, env=environment(), stdout=subprocess.PIPE, text=True, cwd=HERE)
     try:
         line = server.stdout.readline()
         if not line:
             raise RuntimeError("the server did not start")
-        pin(client=True)
+        pin(1)  # the client
         before = cpu_of(server.pid)
-        r = run_json(load, dict(params, port=json.loads(line)["port"], ms=1000, warm_ms=250))
-        r["srv_us_per_req"] = (cpu_of(server.pid) - before) / r["total"] * 1e6
-        return r
+        r = one_script(load, dict(params, port=json.loads(line)["port"], ms=1000, warm_ms=250))
+        return dict(r, req_per_cpu_s=r["total"] / (cpu_of(server.pid) - before))
     finally:
         pin()
         server.kill()
@@ -213,20 +207,20 @@ def one_echo(cmd, params):
 
 
 def measure(workload, params, peers, repeats):
-    """The runs of each peer, taking turns; a peer that fails or takes long is not repeated."""
+    """The runs of each peer, taking turns; one that fails is told, one that takes long is not repeated."""
     one = dict(echo=one_echo, startup=one_startup).get(workload, one_script)
-    runs, failed, took = {p: [] for p in peers}, set(), dict.fromkeys(peers, 0)
+    runs, took, names = {p: [] for p in peers}, dict.fromkeys(peers, 0), [*peers]
     for turn in range(repeats):
-        for p in [*peers][turn % len(peers):] + [*peers][:turn % len(peers)]:
-            if p in failed or took[p] > BUDGET_S:
+        for p in names[turn % len(names):] + names[:turn % len(names)]:
+            if took[p] > BUDGET_S:
                 continue
             t = time.perf_counter()
             try:
                 runs[p].append(one(peers[p], params))
+                took[p] += time.perf_counter() - t
             except (RuntimeError, subprocess.SubprocessError, OSError, ValueError) as e:
-                failed.add(p)
+                took[p] = float("inf")
                 print(f"   {p} failed: {e}")
-            took[p] += time.perf_counter() - t
     checks = {p: r[0]["check"] for p, r in runs.items() if r and "check" in r[0]}
     if len(set(checks.values())) > 1:
         raise SystemExit(f"the peers did different work: {checks}")
@@ -236,93 +230,91 @@ def measure(workload, params, peers, repeats):
 # ---------------------------------------------------------------- telling
 
 def human(x):
-    return "-" if x is None else f"{x / 1e6:.2f}M" if x >= 1e6 else f"{x / 1e3:.1f}k" if x >= 1e4 else f"{x:.4g}"
+    return f"{x / 1e6:.2f}M" if x >= 1e6 else f"{x / 1e3:.1f}k" if x >= 1e4 else f"{x:.4g}"
 
 
 def show(rows):
-    widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
-    for r in rows:
-        print("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths))), flush=True)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for first, *rest in rows:
+        print("  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(rest, widths[1:]))]), flush=True)
 
 
-def tell(workload, variant, runs):
-    """Prints a variant; the median, what is beside it, and neap's ratio (above 1: neap is better) of each peer."""
-    w = WORKLOADS[workload]
-    key, low, column = w.get("key", "ops_per_s"), w.get("low", False), w.get("column", "cpu_s")
-    median = {p: statistics.median(r[key] for r in rs) for p, rs in runs.items()}
-    beside = {p: statistics.median(r[column] for r in rs) for p, rs in runs.items()}
-    own = median.get("neap")
-    ratio = {p: None if own is None else m / own if low else own / m for p, m in median.items()}
-    rows = [["peer", key, "best", "neap is", column, "runs"]]
-    for p in sorted(median, key=median.get, reverse=not low):
-        best = (min if low else max)(r[key] for r in runs[p])
-        rows.append([p, human(median[p]), human(best), f"{ratio[p]:.2f}x" if own else "-", human(beside[p]), str(len(runs[p]))])
-    print(f"\n{workload} / {variant}")
+def tell(case, runs):
+    """Prints and returns medians, and how many times as good as each peer neap is."""
+    w = WORKLOADS[case.split(" / ")[0]]
+    key, low, beside = w.get("key", "ops_per_cpu_s"), w.get("low", False), w.get("beside", "ops_per_s")
+    r = {p: {k: statistics.median(x[k] for x in xs) for k in (key, beside)} for p, xs in runs.items()}
+    own = r["neap"][key] if "neap" in r else float("nan")
+    rows = [["peer", key, "best", "neap is", beside, "runs"]]
+    for p in sorted(r, key=lambda p: r[p][key], reverse=not low):
+        r[p].update(median=r[p][key], ratio=r[p][key] / own if low else own / r[p][key])
+        best = (min if low else max)(x[key] for x in runs[p])
+        rows.append([p, human(r[p][key]), human(best), f"{r[p]['ratio']:.2f}x", human(r[p][beside]), str(len(runs[p]))])
+    print(f"\n{case}")
     show(rows)
-    return {p: dict(median=median[p], ratio=ratio[p], **{column: beside[p]}) for p in median}
+    return r
 
 
 def summary(results):
     peers = sorted({p for r in results.values() for p in r} - {"neap"})
-    print("\nneap is so many times as fast (sleepers: CPU time; startup: time):\n")
-    rows = [["", *peers]]
-    for case, r in results.items():
-        rows.append([case, *(f"{r[p]['ratio']:.2f}" if p in r and r[p]["ratio"] else "-" for p in peers)])
-    show(rows)
+    print("\nneap is so many times as fast, by CPU time:\n")
+    show([["", *peers]] + [[case, *(f"{r[p]['ratio']:.2f}" if p in r else "-" for p in peers)]
+                           for case, r in results.items()])
 
 
 def targets(results):
     print("\nTargets:\n")
     for cases, peers, kind, bound in TARGETS:
-        for peer in peers.split() or ["neap"]:
-            found = []
+        for peer in peers.split():
+            found = []  # how much is missing, the figure, where
             for case, r in results.items():
-                if not any(case == c or case.startswith(c + " /") for c in cases) or not {"neap", peer} <= set(r):
-                    continue
-                figure = {"ratio": r[peer]["ratio"], "more": r["neap"]["median"] - r[peer]["median"]}.get(kind, r["neap"].get(kind))
-                found.append((figure, case, figure >= bound - 0.005 if kind == "ratio" else figure <= bound))
-            bad = [f"{figure:.4g} {case}" for figure, case, good in found if not good]
-            what = {"ratio": f"at least {bound:.3g} x {peer}", "more": f"at most {bound} ms more than {peer}"}.get(kind, f"{kind} at most {bound}")
+                if case in cases or case.split(" / ")[0] in cases and {"neap", peer} <= set(r):
+                    figure = (r[peer]["ratio"] if kind == "ratio" else r["neap"]["median"] - r[peer]["median"]
+                              if kind == "more" else r["neap"][kind])
+                    found.append((bound - figure if kind == "ratio" else figure - bound, figure, case))
+            bad = sorted((f for f in found if f[0] > 0), reverse=True)
+            what = (f"at least {bound:.3g} x {peer}" if kind == "ratio" else f"at most {bound} ms more than {peer}"
+                    if kind == "more" else f"at most {bound} {kind}")
             if found:
-                worst = (min if kind == "ratio" else max)(found)
-                print(f"{'not reached' if bad else 'reached':12} {what}: {'; '.join(bad) or f'{worst[0]:.4g} {worst[1]}'}")
+                listed = "; ".join(f"{figure:.4g} {case}" for _, figure, case in bad or [max(found)])
+                print(f"{'NOT reached' if bad else 'reached':12}{what}: {listed}")
 
 
 def heading():
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else None
-    return dict(date=time.strftime("%Y-%m-%d"), commit=commit, machine=f"{cpu[1] if cpu else platform.machine()}, {len(CORES)} cores",
-                command=" ".join(["bench/run.py", *sys.argv[1:]]))
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=HERE, capture_output=True, text=True)
+    cpu = Path("/proc/cpuinfo")
+    cpu = re.search(r"model name\s*: (.*)", cpu.read_text()) if cpu.exists() else None
+    return dict(date=time.strftime("%Y-%m-%d"), commit=commit.stdout.strip(),
+                command=" ".join(["bench/run.py", *sys.argv[1:]]),
+                machine=f"{cpu[1] if cpu else platform.machine()}, {len(CORES)} cores, load {os.getloadavg()[0]:.1f}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=" ".join(WORKLOADS))
     parser.add_argument("--peers", help="comma-separated; default: all that are installed")
-    parser.add_argument("--repeats", type=int, help=f"runs of each, default {REPEATS}, fewer for the slow ones")
-    parser.add_argument("--quick", action="store_true", help="one run of each, without 1M sleepers")
+    parser.add_argument("--repeats", type=int, help=f"runs of each, default {REPEATS}, fewer of the slow ones")
+    parser.add_argument("--quick", action="store_true", help="one run of each, and not a million sleepers")
     options = parser.parse_args()
-    for name in options.workloads:
-        if name not in WORKLOADS:
-            parser.error(f"no workload {name}; there are {' '.join(WORKLOADS)}")
-    if missing(".lua", "project"):
+    if unknown := set(options.workloads) - set(WORKLOADS):
+        parser.error(f"no such workload: {' '.join(unknown)}")
+    if missing(HERE / "startup" / "project.lua"):
         sys.exit(f"neap does not load from {BUILD}: run make")
+    OUT.mkdir(parents=True, exist_ok=True)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
-    head, results = heading(), {}
-    print("  ".join(f"{k}: {v}" for k, v in head.items()), f" load: {os.getloadavg()[0]:.1f}")
+    head, results, wanted = heading(), {}, options.peers and options.peers.split(",")
+    print("\n".join(f"{k}: {v}" for k, v in head.items()))
     pin()
-    wanted = options.peers.split(",") if options.peers else None
     for workload in options.workloads or WORKLOADS:
         w, peers = WORKLOADS[workload], peers_of(workload, wanted)
         for variant, params in w["variants"].items():
-            slow = () if wanted else SLOW.get((workload, variant), ())
-            if options.quick and variant == "1M":
+            case = f"{workload} / {variant}"
+            if options.quick and case in SLOW:
                 continue
+            chosen = {p: c for p, c in peers.items() if wanted or p not in SLOW.get(case, ())}
             repeats = options.repeats or (1 if options.quick else w.get("repeats", REPEATS))
-            runs = measure(workload, params, {p: c for p, c in peers.items() if p not in slow}, repeats)
-            if runs:
-                results[f"{workload} / {variant}"] = tell(workload, variant, runs)
+            results[case] = tell(case, measure(workload, params, chosen, repeats))
             (OUT / "results.json").write_text(json.dumps(dict(head, results=results), indent=1))
     summary(results)
     targets(results)

@@ -1,17 +1,22 @@
 local neap = require "neap"
 local await = neap.await
 
-local function handle(stream)
+local function echo(stream)
   while true do
     local data = await(stream:read(65536))
     if not data then break end
     await(stream:write(data))
   end
+end
+
+local function handle(stream)
+  local ok, err = neap.pcall(echo, stream)
   stream:close()
+  if not ok and not neap.is(err, neap.ConnectionError) then error(err, 0) end
 end
 
 neap.run(function()
-  local server = await(neap.start_server(handle, "127.0.0.1", 0, { backlog = 1024 }))
+  local server <close> = await(neap.start_server(handle, "127.0.0.1", 0, { backlog = 1024 }))
   print(('{"port":%d}'):format(server:getsockname().port))
   io.stdout:flush()
   await(server:serve_forever())

@@ -60,7 +60,8 @@ describe("open_connection", function()
     local server <close> = await(neap.start_server(echo, "127.0.0.1", 0))
     local port = free_port()
     for _, address in ipairs { { "127.0.0.1", port }, { ip = "127.0.0.1" } } do
-      local stream <close> = await(neap.open_connection("127.0.0.1", server:getsockname().port, { local_addr = address }))
+      local peer = server:getsockname().port
+      local stream <close> = await(neap.open_connection("127.0.0.1", peer, { local_addr = address }))
       local own = stream:get_extra_info("sockname")
       assert.equal("127.0.0.1", own.ip)
       if address[2] then assert.equal(port, own.port) end
@@ -79,7 +80,8 @@ describe("open_connection", function()
 
   it("takes the limit", run(function()
     local server <close> = await(neap.start_server(echo, "127.0.0.1", 0))
-    local stream <close> = await(neap.open_connection("127.0.0.1", server:getsockname().port, { limit = 10, nodelay = false }))
+    local port = server:getsockname().port
+    local stream <close> = await(neap.open_connection("127.0.0.1", port, { limit = 10, nodelay = false }))
     stream:write(("x"):rep(20), "\n")
     raises(neap.LimitOverrunError, stream:readline())
   end))

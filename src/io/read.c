@@ -1,154 +1,24 @@
 /* SPDX-License-Identifier: MIT
- * The incoming side of a stream. Reads stay armed: bytes arrive in the core's slab or straight in
- * the stream's buffer, and stay there until somebody takes them, so that a cancelled read loses none.
- * Reading pauses above twice the limit and goes on at the limit; a task that waits for more than is
- * there keeps it going.
- *
- * A task that waits in read(n) for large messages receives by itself: the callback only wakes it, and
- * the string is made of the slab while it is in the cache, with no copy in between.
+ * What tasks read from a stream's buffer.
  *
  * A read is a function that takes its result from the buffer or says how many bytes it needs. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "base/memory.h"
 #include "io/stream.h"
 #include "kernel/fail.h"
 
-enum {
-#ifndef DIRECT_FROM
-#define DIRECT_FROM 4096
-#endif
-  DIRECT = DIRECT_FROM,
-  ADOPT = 4096,  /* from this size on a reader gets the slab itself */
-  TAIL = 16384,  /* a buffer with this much room is read into directly */
-  KEEP = 4096,   /* an empty buffer larger than this is given back */
-  PARKED = -1    /* a read's answer: not yet */
-};
+enum { PARKED = -1 }; /* a read's answer: not yet */
 
-/* ---- bytes arrive ---- */
-
-void read_wake(Stream *stream) {
-  if (stream->reader && wait_pending(stream->reader)) wait_post(stream->core, stream->reader);
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
-  UNUSED(suggested);
-  if (stream->direct && stream->reader && wait_pending(stream->reader)) {
-    stream->ready = true;
-    *buf = (uv_buf_t){.base = NULL, .len = 0}; /* libuv reads nothing and calls on_read with ENOBUFS */
-  } else if (buffer_tail(&stream->in) >= TAIL) {
-    buf->base = stream->in.base + stream->in.end;
-    buf->len = buffer_tail(&stream->in);
-  } else {
-    buf->base = io_slab(stream->io);
-    buf->len = buf->base ? SLAB_SIZE : 0; /* 0: libuv reports ENOBUFS */
-  }
-}
-
-static bool keep(Stream *stream, const uv_buf_t *buf, size_t size) {
-  Buffer *in = &stream->in;
-  if (buf->base != stream->io->slab) {
-    in->end += size;
-    return true;
-  }
-  if (size < ADOPT || buffer_size(in) > 0 || !stream->reader) return buffer_append(in, buf->base, size);
-  read_trim(stream);
-  *in = (Buffer){buf->base, 0, size, SLAB_SIZE};
-  io_slab_used(stream->io);
-  return true;
-}
-
-/* libuv tells a reset that comes together with the last bytes as an end of stream (1.44, Linux: POLLHUP
- * after a partial read). 0: it is the end. */
-static int reset_status(Stream *stream) {
-  int error = 0;
-  socklen_t size = sizeof error;
-  uv_os_fd_t fd;
-  if (uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return 0;
-  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : 0;
-}
-
-static void on_end(Stream *stream) {
-  read_pause(stream);
-  if (stream->write_end) { /* nothing goes in either direction any more */
-    stream_fail(stream, stream->write_end);
-    return;
-  }
-  stream->read_end = UV_EOF;
-  read_wake(stream);
-}
-
-static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
-  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
-  if (size == UV_EOF) {
-    int status = reset_status(stream);
-    if (status < 0) size = status;
-  }
-  if (LIKELY(size > 0)) {
-    stream->latest = (size_t)size;
-    if (UNLIKELY(!keep(stream, buf, (size_t)size))) {
-      stream_fail(stream, UV_ENOMEM);
-      return;
-    }
-    size_t here = buffer_size(&stream->in);
-    bool waiting = stream->reader && wait_pending(stream->reader);
-    if (waiting && here >= stream->need)
-      wait_post(stream->core, stream->reader);
-    else if (!waiting && here / 2 > stream->limit)
-      read_pause(stream);
-  } else if (size == UV_EOF) {
-    on_end(stream);
-  } else if (size == UV_ENOBUFS && stream->ready) {
-    wait_post(stream->core, stream->reader);
-  } else if (size < 0) {
-    stream_fail(stream, size == UV_ENOBUFS ? UV_ENOMEM : (int)size);
-  }
-}
-
-void read_start(Stream *stream) {
-  if (stream->reading || stream->read_end || stream->closing) return;
-  int status = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
-  if (status < 0)
-    stream_fail(stream, status);
-  else
-    stream->reading = true;
-}
-
-void read_pause(Stream *stream) {
-  if (!stream->reading) return;
-  stream->reading = false;
-  uv_read_stop((uv_stream_t *)&stream->tcp);
-}
-
-void read_trim(Stream *stream) {
-  Buffer *in = &stream->in;
-  if (in->room == SLAB_SIZE)
-    io_slab_give(stream->io, in->base);
-  else
-    memory_delete(in->base);
-  memset(in, 0, sizeof *in);
-}
-
-/* ---- bytes leave ---- */
-
-static void consume(Stream *stream, size_t size) {
-  buffer_consume(&stream->in, size);
-  size_t left = buffer_size(&stream->in);
-  if (left == 0 && stream->in.room > KEEP) read_trim(stream);
-  if (UNLIKELY(!stream->reading) && left <= stream->limit) read_start(stream);
-}
+/* ---- taking bytes ---- */
 
 /* Pushes the first bytes, without the last `without` of them. */
 static int take(lua_State *L, Stream *stream, size_t size, size_t without) {
   lua_pushlstring(L, size > 0 ? buffer_data(&stream->in) : "", size - without);
-  consume(stream, size);
+  read_consume(stream, size);
   return 1;
 }
 
@@ -177,33 +47,14 @@ static int raise_overrun(lua_State *L, const char *message, size_t consumed) {
 
 /* ---- the reads: the number of results, or PARKED with `need` set ---- */
 
-/* Receives at most `most` bytes into a string; the number of results, or 0: nothing is there after all. */
-static int receive(lua_State *L, Stream *stream, size_t most) {
-  stream->ready = false;
-  char *slab = io_slab(stream->io);
-  uv_os_fd_t fd;
-  if (!slab || stream->read_end || uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return 0;
-  ssize_t size = recv(fd, slab, most < SLAB_SIZE ? most : SLAB_SIZE, 0);
-  if (LIKELY(size > 0)) {
-    stream->latest = (size_t)size;
-    lua_pushlstring(L, slab, (size_t)size);
-    return 1;
-  }
-  if (size == 0)
-    on_end(stream);
-  else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-    stream_fail(stream, -errno);
-  return 0;
-}
-
 static int read_some(lua_State *L, Stream *stream, const Op *op) {
+  if (buffer_size(&stream->in) == 0) read_now(stream);
   size_t here = buffer_size(&stream->in), most = (size_t)op->integer;
   if (LIKELY(here > 0) || most == 0) return take(L, stream, here < most ? here : most, 0);
-  if (stream->ready && receive(L, stream, most)) return 1;
   if (stream->read_end == UV_EOF) return lua_pushnil(L), 1;
   if (stream->read_end) return raise_end(L, stream);
   stream->need = 1;
-  stream->direct = stream->latest >= DIRECT;
+  read_expect(stream);
   return PARKED;
 }
 
@@ -233,11 +84,11 @@ static int read_line(lua_State *L, Stream *stream, const Op *op) {
   if (end) {
     size_t size = (size_t)(end - data) + 1;
     if (size - 1 <= stream->limit) return take(L, stream, size, chop);
-    consume(stream, size);
+    read_consume(stream, size);
     return raise_overrun(L, "the line is longer than the limit", size - 1);
   }
   if (here > stream->limit) {
-    consume(stream, here);
+    read_consume(stream, here);
     return raise_overrun(L, "no end of line within the limit", here);
   }
   if (stream->read_end == UV_EOF) return here ? take(L, stream, here, 0) : (lua_pushnil(L), 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Streams: a TCP connection as a block with the handle, and a box for Lua. stream.c knows its life
- * from connecting to closing, read.c the incoming side, write.c the outgoing one.
+ * from connecting to closing, receive.c and read.c the incoming side, write.c the outgoing one.
  *
  * Each side ends once and for good: read_end and write_end are 0 until then and a uv status ever
  * after (UV_EOF: the peer has sent everything). `closing` means that the handle will be closed when
@@ -94,11 +94,16 @@ bool abort_link(Core *core, Task *task, lua_State *L, int message); /* of a task
 bool abort_reader(Core *core, Task *task, lua_State *L, int message); /* wait.u.on is the stream */
 int stream_raise(lua_State *L, int status, const char *what);
 
-/* read.c */
+/* receive.c */
 void read_start(Stream *stream);
 void read_pause(Stream *stream);
 void read_wake(Stream *stream);
 void read_trim(Stream *stream); /* frees the buffer, which is empty */
+void read_consume(Stream *stream, size_t size);
+void read_expect(Stream *stream); /* before a task parks that takes what comes: it may receive by itself */
+void read_now(Stream *stream);    /* does so, into the empty buffer, if something has come */
+
+/* read.c */
 int f_read(lua_State *L);
 int f_readexactly(lua_State *L);
 int f_readuntil(lua_State *L);

@@ -28,6 +28,7 @@ static void grow(lua_State *L, Core *core) {
 
 uint32_t anchor_new(lua_State *L, Core *core, int index) {
   index = lua_absindex(L, index);
+  if (UNLIKELY(core->closed)) luaL_error(L, "the Lua state is closing");
   if (core->free_count == 0) {
     if (core->slot_count == core->slot_room) grow(L, core);
     lua_rawgeti(L, LUA_REGISTRYINDEX, core->anchors);

@@ -117,7 +117,7 @@ static int f_call_soon(lua_State *L) {
 static int f_call_soon_threadsafe(lua_State *L) {
   Core *core = core_of(L);
   int results = f_call_soon(L);
-  uv_async_send(&core->async);
+  core_nudge(core);
   return results;
 }
 

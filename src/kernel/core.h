@@ -38,6 +38,16 @@ typedef struct {
   uint32_t slot;
 } Pooled;
 
+/* The handles outlive the state where the loop is the host's. */
+typedef struct {
+  Core *core;      /* borrowed; NULL once the state closed */
+  uv_idle_t idle;  /* active if and only if `ready` is not empty */
+  uv_check_t check;
+  uv_timer_t timer; /* the next deadline, real clock */
+  uv_async_t async;
+  int open;
+} Handles;
+
 typedef enum { CLOCK_REAL, CLOCK_VIRTUAL } ClockMode;
 
 struct Core {
@@ -55,11 +65,10 @@ struct Core {
   bool draining;   /* inside drain() */
   bool until_empty; /* stop when the last task is done */
   bool stopping;   /* leave uv_run at the end of the tick */
-  bool io_waiting; /* virtual clock: blocked on real I/O at the last look */
   bool debug;
   bool stress_gc;
   bool contexts; /* a context variable was ever set */
-  bool closed;
+  bool closed; /* the state is closing: nothing is armed or woken any more */
   int eager_depth;
   uint32_t task_count; /* of tasks ever made: their default names */
   uint32_t live;       /* tasks not done */
@@ -77,11 +86,7 @@ struct Core {
   volatile int interrupts; /* SIGINTs since run() began; written by the signal handler */
   int interrupts_seen;
   LuvContext *luv; /* borrowed; its mode tells whether uv.run is active */
-  uv_idle_t idle;  /* active if and only if `ready` is not empty */
-  uv_check_t check;
-  uv_timer_t timer; /* the next deadline, real clock */
-  uv_async_t async;
-  int open_handles;
+  Handles *handles; /* block; NULL once closed */
 };
 
 /* The core whose jobs this thread runs just now; NULL outside drain(). */
@@ -92,9 +97,9 @@ static inline Core *core_of(lua_State *L) { return lua_touserdata(L, lua_upvalue
 void core_open(lua_State *L);         /* -> the box on the stack; sets up everything; raises */
 void core_wake(Core *core);           /* starts the idle handle */
 void core_stop(Core *core);           /* leave uv_run at the end of this tick */
-void core_after_poll(Core *core);     /* drains, for run() in virtual time */
 bool core_io_pending(Core *core);     /* do handles or requests that are not ours keep the loop alive? */
 bool core_advance(Core *core);        /* virtual clock: jump to the next deadline; false: there is none */
+void core_nudge(Core *core);           /* makes a blocked poll return; from any thread */
 void core_interrupt(Core *core);      /* from a signal handler: wakes the loop */
 
 static inline void job_post(Core *core, Job *job) {

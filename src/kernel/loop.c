@@ -24,6 +24,7 @@ static void expire(Core *core) {
 
 /* Starts the uv timer for the next deadline; rounds up, so that nothing is early. */
 static void rearm(Core *core) {
+  if (core->closed) return;
   uint64_t ms = UINT64_MAX;
   if (core->clock == CLOCK_REAL && !heap_empty(&core->timers)) {
     uint64_t when = heap_next(&core->timers);
@@ -32,15 +33,15 @@ static void rearm(Core *core) {
   if (ms == core->armed_ms) return;
   core->armed_ms = ms;
   if (ms == UINT64_MAX) {
-    uv_timer_stop(&core->timer);
+    uv_timer_stop(&core->handles->timer);
     return;
   }
   uint64_t now = uv_now(core->loop);
-  uv_timer_start(&core->timer, on_timer, ms > now ? ms - now : 0, 0);
+  uv_timer_start(&core->handles->timer, on_timer, ms > now ? ms - now : 0, 0);
 }
 
 bool core_io_pending(Core *core) {
-  uv_idle_stop(&core->idle);
+  uv_idle_stop(&core->handles->idle);
   bool pending = uv_loop_alive(core->loop);
   if (!list_empty(&core->ready)) core_wake(core);
   return pending;
@@ -81,7 +82,7 @@ _Thread_local Core *core_draining;
 
 /* One slice: up to SLICE jobs, ticks marked off by core->mark. */
 static void drain(Core *core) {
-  if (core->draining) return;
+  if (core->draining || core->closed) return;
   Core *outer = core_draining; /* another state's, if its task turned this loop */
   core_draining = core;
   core->draining = true;
@@ -112,21 +113,20 @@ static void drain(Core *core) {
     core_call(core, call_report_orphans, 0); /* about to block: time to tell */
   core->draining = false;
   core_draining = outer;
-  if (list_empty(&core->ready)) uv_idle_stop(&core->idle);
+  if (core->closed) return; /* os.exit(code, true) in a task */
+  if (list_empty(&core->ready)) uv_idle_stop(&core->handles->idle);
   rearm(core);
 }
 
-static void on_idle(uv_idle_t *idle) { drain(container_of(idle, Core, idle)); }
+static void on_idle(uv_idle_t *idle) { drain(container_of(idle, Handles, idle)->core); }
 
 static void on_check(uv_check_t *check) {
-  Core *core = container_of(check, Core, check);
+  Core *core = container_of(check, Handles, check)->core;
   if (!list_empty(&core->ready)) drain(core);
 }
 
-void core_after_poll(Core *core) { drain(core); }
-
 static void on_timer(uv_timer_t *timer) {
-  Core *core = container_of(timer, Core, timer);
+  Core *core = container_of(timer, Handles, timer)->core;
   core->armed_ms = UINT64_MAX;
   core->now = uv_hrtime();
   expire(core);
@@ -134,12 +134,13 @@ static void on_timer(uv_timer_t *timer) {
 }
 
 static void on_async(uv_async_t *async) {
-  Core *core = container_of(async, Core, async);
+  Core *core = container_of(async, Handles, async)->core;
+  if (!core) return;
   if (core->interrupts > core->interrupts_seen && core->running) core_stop(core);
 }
 
 void core_wake(Core *core) {
-  if (!core->closed) uv_idle_start(&core->idle, on_idle);
+  if (!core->closed) uv_idle_start(&core->handles->idle, on_idle);
 }
 
 void core_stop(Core *core) {
@@ -147,50 +148,67 @@ void core_stop(Core *core) {
   if (list_empty(&core->ready)) uv_stop(core->loop);
 }
 
-void core_interrupt(Core *core) {
-  core->interrupts++;
-  uv_async_send(&core->async);
+void core_nudge(Core *core) {
+  if (!core->closed) uv_async_send(&core->handles->async);
 }
 
-void loop_open(Core *core) {
+void core_interrupt(Core *core) {
+  core->interrupts++;
+  core_nudge(core);
+}
+
+/* ---- opening and closing ---- */
+
+bool loop_open(Core *core) {
+  Handles *handles = memory_new(sizeof *handles);
+  if (!handles) return false;
   list_create(&core->ready);
   list_create(&core->mark.link);
   core->mark.run = on_job_mark;
   core->armed_ms = UINT64_MAX;
-  uv_idle_init(core->loop, &core->idle);
-  uv_check_init(core->loop, &core->check);
-  uv_timer_init(core->loop, &core->timer);
-  uv_check_start(&core->check, on_check);
-  uv_unref((uv_handle_t *)&core->check);
-  core->open_handles = 3;
-  /* luv takes every handle with data for its own */
-  core->idle.data = core->check.data = core->timer.data = core->async.data = NULL;
-  if (uv_async_init(core->loop, &core->async, on_async) == 0) {
-    uv_unref((uv_handle_t *)&core->async);
-    core->open_handles++;
+  if (uv_async_init(core->loop, &handles->async, on_async) != 0) { /* the only one that needs anything */
+    memory_delete(handles);
+    return false;
   }
+  uv_unref((uv_handle_t *)&handles->async);
+  uv_idle_init(core->loop, &handles->idle);
+  uv_check_init(core->loop, &handles->check);
+  uv_timer_init(core->loop, &handles->timer);
+  uv_check_start(&handles->check, on_check);
+  uv_unref((uv_handle_t *)&handles->check);
+  /* luv takes every handle with data for its own */
+  handles->idle.data = handles->check.data = handles->timer.data = handles->async.data = NULL;
+  handles->open = 4;
+  handles->core = core;
+  core->handles = handles;
+  return true;
 }
 
-static void closed(Core *core) {
-  if (--core->open_handles > 0) return;
+static void closed(Handles *handles) {
+  if (--handles->open == 0) memory_delete(handles);
+}
+
+static void on_idle_closed(uv_handle_t *handle) { closed(container_of((uv_idle_t *)handle, Handles, idle)); }
+static void on_check_closed(uv_handle_t *handle) { closed(container_of((uv_check_t *)handle, Handles, check)); }
+static void on_timer_closed(uv_handle_t *handle) { closed(container_of((uv_timer_t *)handle, Handles, timer)); }
+static void on_async_closed(uv_handle_t *handle) { closed(container_of((uv_async_t *)handle, Handles, async)); }
+
+void loop_close(Core *core) {
+  Handles *handles = core->handles;
+  core->closed = true;
+  if (!handles) return;
+  core->handles = NULL;
+  handles->core = NULL;
+  uv_close((uv_handle_t *)&handles->idle, on_idle_closed);
+  uv_close((uv_handle_t *)&handles->check, on_check_closed);
+  uv_close((uv_handle_t *)&handles->timer, on_timer_closed);
+  uv_close((uv_handle_t *)&handles->async, on_async_closed);
   heap_destroy(&core->timers);
   memory_delete(core->free_slots);
   memory_delete(core->pool);
-  memory_delete(core);
-}
-
-static void on_idle_closed(uv_handle_t *handle) { closed(container_of((uv_idle_t *)handle, Core, idle)); }
-static void on_check_closed(uv_handle_t *handle) { closed(container_of((uv_check_t *)handle, Core, check)); }
-static void on_timer_closed(uv_handle_t *handle) { closed(container_of((uv_timer_t *)handle, Core, timer)); }
-static void on_async_closed(uv_handle_t *handle) { closed(container_of((uv_async_t *)handle, Core, async)); }
-
-void loop_close(Core *core) {
-  core->closed = true;
-  bool async = core->open_handles == 4;
-  uv_close((uv_handle_t *)&core->idle, on_idle_closed);
-  uv_close((uv_handle_t *)&core->check, on_check_closed);
-  uv_close((uv_handle_t *)&core->timer, on_timer_closed);
-  if (async) uv_close((uv_handle_t *)&core->async, on_async_closed);
+  core->free_slots = NULL;
+  core->pool = NULL;
+  core->free_count = core->slot_room = core->pooled = core->pool_room = 0;
 }
 
 /* ---- clock and timers ---- */

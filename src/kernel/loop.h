@@ -5,8 +5,8 @@
 
 #include "kernel/core.h"
 
-void loop_open(Core *core);  /* initialises the handles on core->loop; cannot fail */
-void loop_close(Core *core); /* closes them; the core is freed when the last one is closed */
+bool loop_open(Core *core);  /* initialises the handles on core->loop; false: no memory or descriptors */
+void loop_close(Core *core); /* closes them, frees the core's blocks; the core itself stays until the state is gone */
 
 /* Runs or continues a coroutine. The only call of lua_resume in the library. */
 static inline int loop_resume(Core *core, lua_State *co, int nargs) {

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
 #include "kernel/await.h"
 #include "kernel/callback.h"
 #include "kernel/context.h"
@@ -23,7 +22,7 @@
 #include "kernel/trace.h"
 
 static const char luv_key = 0; /* registry: luv's module table, which holds its loop */
-static const char box_key = 0; /* registry: the core's box */
+static const char core_key = 0; /* registry: the core */
 
 /* A pending close callback must find its code after lua_close has unloaded the module. */
 static void pin(void) {
@@ -34,11 +33,10 @@ static void pin(void) {
   if (dladdr(address, &self)) dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
-static int box_gc(lua_State *L) {
-  Core **box = lua_touserdata(L, 1);
-  Core *core = *box;
-  if (!core) return 0;
-  *box = NULL;
+/* The core is Lua memory: finalizers of others that run after this one still find it. */
+static int core_gc(lua_State *L) {
+  Core *core = lua_touserdata(L, 1);
+  if (core->closed) return 0;
   report_failures(L, core);
   loop_close(core);
   return 0;
@@ -54,23 +52,22 @@ static void stress(Core *core) {
 }
 
 static Core *core_new(lua_State *L, LuvContext *luv) {
-  Core **box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = NULL;
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, box_gc);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2); /* after luv: finalizers run in reverse order */
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &box_key);
-  Core *core = memory_new(sizeof *core);
-  if (!core) luaL_error(L, "not enough memory");
+  Core *core = lua_newuserdatauv(L, sizeof *core, 0);
+  memset(core, 0, sizeof *core);
   core->luv = luv;
   core->loop = luv->loop;
   core->main = core->from = luv->L;
   core->handler = LUA_NOREF;
+  core->closed = true;
   list_create(&core->failures);
   list_create(&core->orphans);
-  loop_open(core);
-  *box = core;
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, core_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2); /* after luv: finalizers run in reverse order */
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
+  if (!loop_open(core)) luaL_error(L, "neap cannot be opened: out of memory or file descriptors");
+  core->closed = false;
   return core;
 }
 

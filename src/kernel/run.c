@@ -257,8 +257,6 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
   bool debug = core->debug;
   int handler = core->handler;
   if (options && options->clock == CLOCK_VIRTUAL) {
-    if (!heap_empty(&core->timers))
-      return fail_raise(L, FAIL_RUNTIME, "timers of the real clock are pending; run() with a virtual clock cannot start");
     core->clock = CLOCK_VIRTUAL;
     core->now = 0;
   }
@@ -316,6 +314,8 @@ static int f_run(lua_State *L) {
   check_enterable(L, core, "run()");
   check_awaitable(L, 1);
   Options options = check_options(L, core, 2);
+  if (options.clock == CLOCK_VIRTUAL && !heap_empty(&core->timers))
+    return fail_raise(L, FAIL_RUNTIME, "timers of the real clock are pending; run() with a virtual clock cannot start");
   lua_settop(L, 1);
   bool debug = core->debug;
   core->debug = options.debug;

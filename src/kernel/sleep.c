@@ -62,6 +62,7 @@ double check_seconds(lua_State *L, int arg) {
 }
 
 void timer_reserve(lua_State *L, Core *core) {
+  if (UNLIKELY(core->closed)) luaL_error(L, "the Lua state is closing");
   if (UNLIKELY(!heap_reserve(&core->timers))) luaL_error(L, "not enough memory");
 }
 

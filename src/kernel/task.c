@@ -26,7 +26,7 @@ Task *task_each(Core *core, uint32_t *slot) {
     anchor_push(core, service, *slot);
     Task *task = object_test(service, -1, &task_type.type);
     lua_pop(service, 1);
-    if (task) return task;
+    if (task && !future_done(&task->future)) return task;
   }
   return NULL;
 }
@@ -312,13 +312,15 @@ int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction
   return lua_yieldk(L, 0, context, k);
 }
 
+/* Whatever the task waits on may still have its wait linked, so its memory must stay: it keeps its
+ * anchor for ever. Nothing posts it any more. */
 void task_abandon(Core *core, Task *task) {
+  if (task->wait.job.run != task_step) timer_disarm(core, (Timer *)(void *)&task->wait);
   list_remove(&task->wait.job.link);
-  lua_State *co = task->co;
-  task_push(core->service, core, task);
-  lua_resetthread(co);
-  task->outcome = FUTURE_CANCELLED;
-  finish(core, task, false);
+  task->wait_state = WAIT_DONE;
+  task->wait.abort = NULL;
+  core->live--;
+  future_finish(core, &task->future, FUTURE_CANCELLED);
 }
 
 void wait_push_error(lua_State *L, Core *core, Task *task) {

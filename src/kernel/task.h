@@ -57,7 +57,7 @@ Task *task_check(lua_State *L, int arg);
 void task_push(lua_State *L, Core *core, const Task *task); /* one that is not done */
 void task_push_name(lua_State *L, int index, Task *task);
 void task_step(Core *core, Job *job);                       /* what a posted wait runs */
-void task_abandon(Core *core, Task *task);                  /* closes its coroutine: it ends cancelled */
+void task_abandon(Core *core, Task *task);                  /* it ends cancelled, its coroutine never goes on */
 
 /* Tasks that are not done, by slot: task = task_each(core, &slot) until NULL, from slot 0. */
 Task *task_each(Core *core, uint32_t *slot);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ * The incoming side of a stream, up to its buffer. Reads stay armed: bytes arrive in the core's slab
+ * or straight in the stream's buffer, and stay there until somebody takes them, so that a cancelled
+ * read loses none. Reading pauses above twice the limit and goes on at the limit; a task that waits
+ * for more than is there keeps it going.
+ *
+ * A task that waits in read(n) for large messages receives by itself: the callback only wakes it, so
+ * that the string is made of the slab while that is in the cache. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/memory.h"
+#include "io/stream.h"
+
+enum {
+  ADOPT = 4096, /* from this size on a reader gets the slab itself */
+  TAIL = 16384, /* a buffer with this much room is read into directly */
+  KEEP = 4096   /* an empty buffer larger than this is given back */
+};
+
+void read_wake(Stream *stream) {
+  if (stream->reader && wait_pending(stream->reader)) wait_post(stream->core, stream->reader);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
+  UNUSED(suggested);
+  if (stream->direct && stream->reader && wait_pending(stream->reader)) {
+    stream->ready = true;
+    *buf = (uv_buf_t){.base = NULL, .len = 0}; /* libuv reads nothing and calls on_read with ENOBUFS */
+  } else if (buffer_tail(&stream->in) >= TAIL) {
+    buf->base = stream->in.base + stream->in.end;
+    buf->len = buffer_tail(&stream->in);
+  } else {
+    buf->base = io_slab(stream->io);
+    buf->len = buf->base ? SLAB_SIZE : 0; /* 0: libuv reports ENOBUFS */
+  }
+}
+
+/* The slab, with `size` bytes in it, becomes the buffer, which is empty. */
+static void adopt(Stream *stream, size_t size) {
+  read_trim(stream);
+  stream->in = (Buffer){stream->io->slab, 0, size, SLAB_SIZE};
+  io_slab_used(stream->io);
+}
+
+static bool keep(Stream *stream, const uv_buf_t *buf, size_t size) {
+  Buffer *in = &stream->in;
+  if (buf->base != stream->io->slab) {
+    in->end += size;
+    return true;
+  }
+  if (size < ADOPT || buffer_size(in) > 0 || !stream->reader) return buffer_append(in, buf->base, size);
+  adopt(stream, size);
+  return true;
+}
+
+/* libuv tells a reset that comes together with the last bytes as an end of stream (1.44, Linux: POLLHUP
+ * after a partial read). 0: it is the end. */
+static int reset_status(Stream *stream) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  uv_os_fd_t fd;
+  if (uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return 0;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : 0;
+}
+
+static void on_end(Stream *stream) {
+  read_pause(stream);
+  if (stream->write_end) { /* nothing goes in either direction any more */
+    stream_fail(stream, stream->write_end);
+    return;
+  }
+  stream->read_end = UV_EOF;
+  read_wake(stream);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
+  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
+  if (size == UV_EOF) {
+    int status = reset_status(stream);
+    if (status < 0) size = status;
+  }
+  if (LIKELY(size > 0)) {
+    stream->latest = (size_t)size;
+    if (UNLIKELY(!keep(stream, buf, (size_t)size))) {
+      stream_fail(stream, UV_ENOMEM);
+      return;
+    }
+    size_t here = buffer_size(&stream->in);
+    bool waiting = stream->reader && wait_pending(stream->reader);
+    if (waiting && here >= stream->need)
+      wait_post(stream->core, stream->reader);
+    else if (!waiting && here / 2 > stream->limit)
+      read_pause(stream);
+  } else if (size == UV_EOF) {
+    on_end(stream);
+  } else if (size == UV_ENOBUFS && stream->ready) {
+    wait_post(stream->core, stream->reader);
+  } else if (size < 0) {
+    stream_fail(stream, size == UV_ENOBUFS ? UV_ENOMEM : (int)size);
+  }
+}
+
+void read_start(Stream *stream) {
+  if (stream->reading || stream->read_end || stream->closing) return;
+  int status = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
+  if (status < 0)
+    stream_fail(stream, status);
+  else
+    stream->reading = true;
+}
+
+void read_pause(Stream *stream) {
+  if (!stream->reading) return;
+  stream->reading = false;
+  uv_read_stop((uv_stream_t *)&stream->tcp);
+}
+
+void read_trim(Stream *stream) {
+  Buffer *in = &stream->in;
+  if (in->room == SLAB_SIZE)
+    io_slab_give(stream->io, in->base);
+  else
+    memory_delete(in->base);
+  memset(in, 0, sizeof *in);
+}
+
+void read_consume(Stream *stream, size_t size) {
+  buffer_consume(&stream->in, size);
+  size_t left = buffer_size(&stream->in);
+  if (left == 0 && stream->in.room > KEEP) read_trim(stream);
+  if (UNLIKELY(!stream->reading) && left <= stream->limit) read_start(stream);
+}
+
+void read_expect(Stream *stream) { stream->direct = stream->latest >= ADOPT; }
+
+void read_now(Stream *stream) {
+  if (LIKELY(!stream->ready)) return;
+  stream->ready = false;
+  char *slab = io_slab(stream->io);
+  uv_os_fd_t fd;
+  if (!slab || stream->read_end || uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return;
+  ssize_t size = recv(fd, slab, SLAB_SIZE, 0);
+  if (LIKELY(size > 0)) {
+    stream->latest = (size_t)size;
+    adopt(stream, (size_t)size);
+  } else if (size == 0) {
+    on_end(stream);
+  } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+    stream_fail(stream, -errno);
+  }
+}
