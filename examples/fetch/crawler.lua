@@ -65,7 +65,7 @@ function Crawler:follow(item, page)
   elseif page.status == 200 and item.depth < self.options.depth then
     if not (page.headers["content-type"] or ""):find "^text/html" then return end
     for link in page.body:gmatch "[hH][rR][eE][fF]%s*=%s*[\"']([^\"'#]+)" do
-      local target = url.join(item.address, link)
+      local target = url.join(item.address, (link:gsub("&amp;", "&")))
       if target and target.site == item.address.site then self:add(target, item.depth + 1) end
     end
   end

@@ -13,6 +13,7 @@ function url.parse(text)
     return nil, "cannot be understood: " .. text
   end
   if path:sub(1, 1) ~= "/" then path = "/" .. path end
+  path = path:gsub("[%c ]", function(char) return ("%%%02X"):format(char:byte()) end)
   local name = host:find(":", 1, true) and "[" .. host .. "]" or host:lower()
   return { host = host, port = port, path = path, site = port == 80 and name or name .. ":" .. port }
 end

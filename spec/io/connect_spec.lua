@@ -24,7 +24,9 @@ local function echo(stream)
   end)
 end
 
+-- After what was closed before has gone.
 local function open_files()
+  await(neap.sleep(0.01))
   local pipe <close> = assert(io.popen(("ls /proc/%d/fd"):format(require "luv".os_getpid())))
   local n = 0
   for _ in pipe:lines() do n = n + 1 end

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- What the specs of streams share: two ends of a connection, and errors looked at.
+local assert = require "luassert"
 local neap = require "neap"
 local await = neap.await
 

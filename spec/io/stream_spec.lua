@@ -2,7 +2,8 @@
 local neap = require "neap"
 local pair = dofile "spec/io/pair.lua"
 local await = neap.await
-local with_pair, fails, raises, turn, started, fill = pair.with_pair, pair.fails, pair.raises, pair.turn, pair.started, pair.fill
+local with_pair, fails, raises = pair.with_pair, pair.fails, pair.raises
+local turn, started, fill = pair.turn, pair.started, pair.fill
 local CONN_ERRORS = { ECONNRESET = true, EPIPE = true }
 
 describe("Stream", function()

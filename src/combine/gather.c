@@ -116,6 +116,12 @@ static bool gather_cancel(Core *core, Future *future, lua_State *L, int index, i
     return false;
   }
   bool any = false;
+  if (core->cancel_depth >= CANCEL_DEPTH) {
+    if (!L) return false;
+    core->cancel_depth = 0;
+    luaL_error(L, "gathers are nested too deep to be cancelled");
+  }
+  core->cancel_depth++;
   if (L) {
     luaL_checkstack(L, 4, "gathers nested too deep");
     lua_getiuservalue(L, index, UV_CHILDREN);
@@ -126,6 +132,7 @@ static bool gather_cancel(Core *core, Future *future, lua_State *L, int index, i
     if (L) lua_pop(L, 1);
   }
   if (L) lua_pop(L, 1);
+  core->cancel_depth--;
   gather->cancel_requested |= any;
   return any;
 }

@@ -19,40 +19,42 @@ enum { STREAM_LIMIT = 65536, STREAM_HIGH = 65536, STREAM_LOW = 16384 };
 typedef struct Server Server;
 
 typedef struct {
+  /* What each message touches stands together. */
+  Buffer in;      /* received, not yet read */
+  Task *reader;   /* borrowed: waits for bytes, or for the connection */
+  size_t need;    /* bytes in `in` that wake the reader */
+  size_t scan;    /* of `in`, already searched for a separator */
+  size_t latest;  /* bytes that came with the latest read */
+  Core *core;     /* borrowed */
+  Io *io;         /* borrowed; NULL once the Lua state closes */
+  size_t limit;
+  int read_end, write_end;
+  int loss;       /* the status with which the connection was lost; 0: closed in order, or open */
+  bool reading;   /* uv_read_start is in force */
+  bool direct;    /* the reader will receive by itself what has come */
+  bool ready;     /* something has come for it */
+  bool writing;   /* `flight` is under way */
+  bool above;     /* the high-water mark was passed and the low one not yet reached */
+  bool eof_wanted, eof_sent;
+  bool closing, shut, closed;
+  bool held;      /* by a box */
   uv_tcp_t tcp;
+  Buffer out;     /* written, not yet given to libuv */
+  Buffer flight;  /* given to uv_write: at most one is under way */
+  Link drainers;  /* Tasks */
+  Link closers;   /* Tasks in wait_closed */
+  size_t high, low;
+  Server *server; /* borrowed: that accepted it; NULL: none, or it is gone */
+  Link all;       /* in io->streams */
+  Link client;    /* in server->clients, until closed */
+  Link fresh;     /* in server->fresh, until it has a handler */
+  int connect_status;
+  Address peer, self;
   union {
     uv_connect_t connect;
     uv_write_t write;
   } request; /* connecting is over before anything is written */
   uv_shutdown_t shutdown;
-  Core *core;     /* borrowed */
-  Io *io;         /* borrowed; NULL once the Lua state closes */
-  Server *server; /* borrowed: that accepted it; NULL: none, or it is gone */
-  Link all;       /* in io->streams */
-  Link client;    /* in server->clients, until closed */
-  Link fresh;     /* in server->fresh, until it has a handler */
-  Buffer in;      /* received, not yet read */
-  Buffer out;     /* written, not yet given to libuv */
-  Buffer flight;  /* given to uv_write: at most one is under way */
-  Task *reader;   /* borrowed: waits for bytes, or for the connection */
-  size_t need;    /* bytes in `in` that wake the reader */
-  size_t scan;    /* of `in`, already searched for a separator */
-  size_t latest;  /* bytes that came with the latest read */
-  Link drainers;  /* Tasks */
-  Link closers;   /* Tasks in wait_closed */
-  size_t limit, high, low;
-  Address peer, self;
-  int connect_status;
-  int read_end, write_end;
-  int loss; /* the status with which the connection was lost; 0: closed in order, or open */
-  bool held; /* by a box */
-  bool reading; /* uv_read_start is in force */
-  bool direct;  /* the reader will receive by itself what has come */
-  bool ready;   /* something has come for it */
-  bool writing; /* `flight` is under way */
-  bool above;   /* the high-water mark was passed and the low one not yet reached */
-  bool eof_wanted, eof_sent;
-  bool closing, shut, closed;
 } Stream;
 
 typedef struct {

@@ -81,6 +81,9 @@ static void transmit(Stream *stream, uv_buf_t *bufs, unsigned count) {
     }
     if (status > 0) sent = (size_t)status;
   }
+  size_t size = 0;
+  for (unsigned i = 0; i < count; i++) size += bufs[i].len;
+  if (LIKELY(sent == size)) return;
   for (unsigned i = 0; i < count; i++) {
     size_t skip = sent < bufs[i].len ? sent : bufs[i].len;
     sent -= skip;

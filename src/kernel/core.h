@@ -70,6 +70,7 @@ struct Core {
   bool contexts; /* a context variable was ever set */
   bool closed; /* the state is closing: nothing is armed or woken any more */
   int eager_depth;
+  int cancel_depth; /* of cancels within cancels */
   uint32_t task_count; /* of tasks ever made: their default names */
   uint32_t live;       /* tasks not done */
   lua_State *service;  /* anchored: its stack holds the anchors table at 1; runs nothing */

@@ -359,6 +359,7 @@ static int k_await(lua_State *L, int status, lua_KContext context) {
   Task *task = core->current;
   Future *future = lua_touserdata(L, 1);
   lua_settop(L, 1);
+  if (UNLIKELY(!future_done(future))) return wait_raise(L, core, task); /* see CANCEL_DEPTH */
   if (UNLIKELY(task->throwing) && !ends_cancelled(L, future)) {
     future_seen(future); /* asyncio: the result is taken, then dropped */
     return wait_raise(L, core, task);
@@ -366,14 +367,22 @@ static int k_await(lua_State *L, int status, lua_KContext context) {
   return future_result(L, core, 1, future);
 }
 
-static bool abort_await(Core *core, Task *task, lua_State *L, int message) {
+/* So deep that the C stack is in danger a task is cancelled alone, not what it awaits. */
+bool future_abort_await(Core *core, Task *task, lua_State *L, int message) {
   Future *future = task->wait.u.future;
-  if (!L) return future_cancel(core, future, NULL, 0, 0);
-  luaL_checkstack(L, 4, "a chain of awaits is too deep");
-  lua_pushvalue(task->co, 1); /* await's argument */
-  lua_xmove(task->co, L, 1);
-  bool accepted = future_cancel(core, future, L, lua_gettop(L), message);
-  lua_pop(L, 1);
+  if (core->cancel_depth >= CANCEL_DEPTH && !future_done(future)) {
+    list_remove(&task->wait.job.link);
+    return wait_abort(core, task, L, message);
+  }
+  if (L && !lua_checkstack(L, 6)) luaL_error(L, "not enough memory");
+  if (L) {
+    lua_pushvalue(task->co, 1); /* await's argument */
+    lua_xmove(task->co, L, 1);
+  }
+  core->cancel_depth++;
+  bool accepted = future_cancel(core, future, L, L ? lua_gettop(L) : 0, message);
+  core->cancel_depth--;
+  if (L) lua_pop(L, 1);
   return accepted;
 }
 
@@ -385,7 +394,7 @@ static int future_await(lua_State *L, Core *core, Head *head) {
   lua_settop(L, 1);
   task->wait.u.future = future;
   list_append(&future->u.callbacks, &task->wait.job.link);
-  return wait_park(L, core, task, abort_await, k_await, (lua_KContext)core);
+  return wait_park(L, core, task, future_abort_await, k_await, (lua_KContext)core);
 }
 
 static const luaL_Reg methods[] = {

@@ -52,6 +52,10 @@ typedef struct {
   CancelFn cancel;
 } FutureType;
 
+/* Gathers within gathers are cancelled by recursion, so deep at most. (A chain of tasks is a loop: see
+ * task_cancel.) */
+enum { CANCEL_DEPTH = 4000 };
+
 extern const FutureType future_type;
 
 static inline bool future_done(const Future *future) { return future->state != FUTURE_PENDING; }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "kernel/fail.h"
 #include "kernel/task.h"
 
 static const char failure_key = 0; /* registry: a weak table, address -> Failure */
@@ -50,6 +51,13 @@ static int fallback(lua_State *L) {
 void report(lua_State *L, Core *core) {
   int context = lua_gettop(L);
   luaL_checkstack(L, 8, NULL);
+  lua_getfield(L, context, "exception");
+  if (fail_is(L, -1, FAIL_INTERRUPT)) { /* Ctrl-C while a callback ran: run() raises it */
+    core_stop(core);
+    lua_settop(L, context - 1);
+    return;
+  }
+  lua_pop(L, 1);
   lua_rawgeti(L, LUA_REGISTRYINDEX, core->handler);
   if (core->handler == LUA_NOREF || lua_isnil(L, -1)) {
     lua_pop(L, 1);

@@ -1,61 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/run.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "kernel/await.h"
 #include "kernel/callback.h"
 #include "kernel/deadlock.h"
 #include "kernel/fail.h"
+#include "kernel/interrupt.h"
 #include "kernel/report.h"
 #include "kernel/trace.h"
 
 bool run_active(const Core *core) { return core->running || core->draining || core->luv->mode != -1; }
-
-/* ---- Ctrl-C: the first one cancels the main task, the second one stops at once ---- */
-
-static Core *volatile interrupted; /* signals are the process's: the core whose run() took SIGINT */
-
-static void raise_interrupt(lua_State *L, lua_Debug *frame) {
-  UNUSED(frame);
-  lua_sethook(L, NULL, 0, 0);
-  fail_push(L, FAIL_INTERRUPT, "interrupted");
-  lua_error(L);
-}
-
-static void on_sigint(int number) {
-  Core *core = interrupted;
-  UNUSED(number);
-  if (!core) return;
-  core_interrupt(core);
-  if (core->interrupts < 2) return;
-  Task *task = core->current;
-  lua_sethook(task ? task->co : core->from, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
-}
-
-/* Is SIGINT left to its default, or held by the stand-alone interpreter (which sets `arg`)? */
-static bool sigint_take(lua_State *L, Core *core, struct sigaction *old) {
-  if (interrupted || sigaction(SIGINT, NULL, old) != 0) return false;
-  bool ours = old->sa_handler == SIG_DFL;
-  if (!ours && old->sa_handler != SIG_IGN && !(old->sa_flags & SA_SIGINFO)) {
-    ours = lua_getglobal(L, "arg") == LUA_TTABLE;
-    lua_pop(L, 1);
-  }
-  if (!ours) return false;
-  struct sigaction take;
-  memset(&take, 0, sizeof take);
-  take.sa_handler = on_sigint;
-  sigemptyset(&take.sa_mask);
-  interrupted = core;
-  return sigaction(SIGINT, &take, NULL) == 0;
-}
-
-static void sigint_give(Core *core, const struct sigaction *old) {
-  lua_sethook(core->from, NULL, 0, 0);
-  sigaction(SIGINT, old, NULL);
-  interrupted = NULL;
-}
 
 /* ---- inside the loop ---- */
 
@@ -252,7 +208,6 @@ static int raise_out(lua_State *L, Core *core) {
  * results and returns their number, or raises. */
 static int enter(lua_State *L, Core *core, int index, Options *options) {
   Future *future = lua_touserdata(L, index);
-  struct sigaction old;
   ClockMode clock = core->clock;
   bool debug = core->debug;
   int handler = core->handler;
@@ -261,7 +216,7 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
     core->now = 0;
   }
   if (options) core->debug = options->debug;
-  bool sigint = sigint_take(L, core, &old);
+  bool sigint = interrupt_take(L, core);
   lua_State *from = core->from;
   core->running = true;
   core->interrupts = core->interrupts_seen = 0;
@@ -294,7 +249,7 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
   core->running = false;
   core->stopping = false;
   core->from = from;
-  if (sigint) sigint_give(core, &old);
+  if (sigint) interrupt_give(core);
   if (status != LUA_OK) return raise_out(L, core);
   if (pressed && future->state == FUTURE_CANCELLED && object_is(&future->head, &task_type.type) &&
       task_uncancel((Task *)future) == 0) {

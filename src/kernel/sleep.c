@@ -68,11 +68,11 @@ void timer_reserve(lua_State *L, Core *core) {
 
 /* sleep(seconds, ...): an awaitable that gives back the rest */
 int sleep_function(lua_State *L) {
-  int n = lua_gettop(L) - 1, number;
-  if (LIKELY(n == 0)) {
-    double us = lua_tonumberx(L, 1, &number) * 1e6;
-    if (us <= 0) us = 0;
-    if (LIKELY(number && us < (double)SLEEP_MASK)) { /* not for NaN */
+  int n = lua_gettop(L) - 1;
+  if (LIKELY(n == 0 && lua_type(L, 1) == LUA_TNUMBER)) {
+    double us = lua_tonumber(L, 1) * 1e6;
+    if (LIKELY(us < (double)SLEEP_MASK && us > -INFINITY)) { /* not for NaN */
+      if (us <= 0) us = 0;
       uintptr_t whole = (uintptr_t)us;
       lua_pushlightuserdata(L, (void *)(SLEEP_MARK | (whole + ((double)whole < us))));
       return 1;

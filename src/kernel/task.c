@@ -252,19 +252,39 @@ Task *task_spawn(lua_State *L, Core *core, int first) {
 
 /* ---- cancelling and waiting ---- */
 
+/* One task of a chain; the next one, if it awaits a task that is not done: that is cancelled in its
+ * place, which always is accepted. */
+static Task *cancel_one(Core *core, Task *task, lua_State *L, int index, int message) {
+  task->cancels++;
+  if (task->wait.abort == future_abort_await) {
+    Future *next = task->wait.u.future;
+    if (next->head.type == &task_type.type && !future_done(next)) return (Task *)next;
+  }
+  if (task->wait.abort && task->wait.abort(core, task, L, message)) return NULL;
+  if (L)
+    slot_set_flag(L, index, &task->future, SLOT_MESSAGE, FUTURE_MESSAGE, message);
+  else
+    task->future.flags &= (uint8_t)~FUTURE_MESSAGE;
+  task->must_cancel = true;
+  return NULL;
+}
+
 bool task_cancel(Core *core, Future *future, lua_State *L, int index, int message) {
-  Task *task = (Task *)future;
   if (future_done(future)) {
     future_seen(future);
     return false;
   }
-  task->cancels++;
-  if (task->wait.abort && task->wait.abort(core, task, L, message)) return true;
-  if (L)
-    slot_set_flag(L, index, future, SLOT_MESSAGE, FUTURE_MESSAGE, message);
-  else
-    future->flags &= (uint8_t)~FUTURE_MESSAGE;
-  task->must_cancel = true;
+  Task *next = cancel_one(core, (Task *)future, L, index, message);
+  if (!next) return true;
+  if (L) lua_pushnil(L); /* the place of the task in hand */
+  for (Task *task = next; task; task = next) {
+    if (L) {
+      task_push(L, core, task);
+      lua_replace(L, -2);
+    }
+    next = cancel_one(core, task, L, L ? lua_gettop(L) : 0, message);
+  }
+  if (L) lua_pop(L, 1);
   return true;
 }
 

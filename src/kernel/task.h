@@ -52,6 +52,7 @@ void task_start(lua_State *L, Core *core, Task *task, bool eager);
 Task *task_spawn(lua_State *L, Core *core, int first); /* both */
 int task_body(lua_State *L); /* the function at the bottom of every coroutine; upvalue 1: the core */
 bool task_cancel(Core *core, Future *future, lua_State *L, int index, int message);
+bool future_abort_await(Core *core, Task *task, lua_State *L, int message); /* of a task that awaits a future */
 uint32_t task_uncancel(Task *task);
 Task *task_check(lua_State *L, int arg);
 void task_push(lua_State *L, Core *core, const Task *task); /* one that is not done */

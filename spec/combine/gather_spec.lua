@@ -1,0 +1,307 @@
+local neap = require "neap"
+local loop = require "spec.support.loop"
+local async, await, run = neap.async, neap.await, loop.run
+
+local function nap(seconds, ...) return neap.create_task(neap.sleep(seconds, ...)) end
+
+local function failing(seconds, err)
+  return neap.create_task(function()
+    await(neap.sleep(seconds))
+    error(err, 0)
+  end)
+end
+
+describe("gather", function()
+  it("refuses what is not awaitable, before it starts anything", function()
+    run(function()
+      local ran = false
+      local object = async(function() ran = true end)()
+      assert.matches("#2.*awaitable expected, got number", loop.failure(function() neap.gather(object, 1) end))
+      assert.matches("element 2: awaitable expected, got boolean", loop.failure(neap.gather, { object, false }))
+      assert.matches("element 2: awaitable expected, got nil", loop.failure(neap.gather, { object, n = 2 }))
+      loop.ticks(2)
+      assert.is_false(ran)
+      await(object)
+    end)
+  end)
+
+  it("of nothing is done at once", function()
+    run(function()
+      for _, future in ipairs { neap.gather(), neap.gather {} } do
+        assert.is_true(future:done())
+        assert.same({ n = 0 }, future:result())
+      end
+    end)
+  end)
+
+  it("gives a future, before anything ran", function()
+    run(function()
+      local ran = false
+      local future = neap.gather(function() ran = true end)
+      assert.is_true(neap.is(future, neap.Future))
+      assert.is_false(ran)
+      await(future)
+      assert.is_true(ran)
+    end)
+  end)
+
+  it("keeps the order of the arguments, whatever ends first", function()
+    run(function()
+      local results = await(neap.gather(neap.sleep(3, "a"), neap.sleep(1, "b"), neap.sleep(2, "c")))
+      assert.same({ n = 3, "a", "b", "c" }, results)
+      assert.equal(3, neap.time())
+    end)
+  end)
+
+  it("starts its awaitables in the order of the arguments", function()
+    run(function()
+      local order = {}
+      local function note(x) return async(function() order[#order + 1] = x end)() end
+      await(neap.gather(note(1), note(2), note(3)))
+      assert.same({ 1, 2, 3 }, order)
+    end)
+  end)
+
+  it("keeps nils, and one value a slot", function()
+    run(function()
+      local results = await(neap.gather(neap.sleep(0), neap.sleep(0, "x", "y"), neap.sleep(0, nil, 1)))
+      assert.equal(3, results.n)
+      assert.is_nil(results[1])
+      assert.equal("x", results[2])
+      assert.is_nil(results[3])
+    end)
+  end)
+
+  it("takes a list, too", function()
+    run(function()
+      assert.same({ n = 2, 1, 2 }, await(neap.gather { nap(1, 1), nap(2, 2) }))
+    end)
+  end)
+
+  it("takes duplicates as one child in several slots", function()
+    run(function()
+      local runs = 0
+      local object = async(function() runs = runs + 1 return runs end)()
+      local task = nap(1, "t")
+      assert.same({ n = 4, 1, "t", 1, "t" }, await(neap.gather(object, task, object, task)))
+      assert.equal(1, runs)
+    end)
+  end)
+
+  it("takes two calls of an operation as two", function()
+    run(function()
+      local queue = neap.Queue()
+      queue:put_nowait "first"
+      queue:put_nowait "second"
+      assert.same({ n = 2, "first", "second" }, await(neap.gather(queue:get(), queue:get())))
+      local semaphore = neap.Semaphore(2)
+      await(neap.gather(semaphore:acquire(), semaphore:acquire()))
+      assert.is_true(semaphore:locked())
+    end)
+  end)
+
+  it("takes a function as a call of it, twice as two", function()
+    run(function()
+      local calls = 0
+      local function count()
+        calls = calls + 1
+        return calls
+      end
+      assert.same({ n = 2, 1, 2 }, await(neap.gather(count, count)))
+    end)
+  end)
+
+  it("of children that are done gives their results", function()
+    run(function()
+      local done = neap.Future()
+      done:set_result "d"
+      assert.same({ n = 2, "d", "d" }, await(neap.gather(done, done)))
+      assert.same({ n = 2, "d", 1 }, await(neap.gather(done, nap(1, 1))))
+    end)
+  end)
+
+  it("fails with the first failure, and lets the others go on", function()
+    run(function()
+      local slow = nap(5, "slow")
+      local err = {}
+      assert.equal(err, loop.failure(await, neap.gather(slow, failing(2, err), failing(3, "later"))))
+      assert.equal(2, neap.time())
+      assert.is_false(slow:done())
+      assert.equal("slow", await(slow))
+    end)
+  end)
+
+  it("says nothing of the failures after the first", function()
+    run(function()
+      assert.equal("first", loop.failure(await, neap.gather(failing(1, "first"), failing(2, "second"))))
+      await(neap.sleep(5))
+    end)
+  end)
+
+  it("keeps the traceback of the child", function()
+    run(function()
+      local err = loop.failure(await, neap.gather(neap.create_task(function()
+        error(neap.Error "x")
+      end, { name = "child" })))
+      assert.matches("child", err.traceback)
+      assert.matches("gather_spec.lua", err.traceback)
+    end)
+  end)
+
+  it("takes a cancelled child as a CancelledError, and is itself not cancelled", function()
+    run(function()
+      local child, slow = nap(10), nap(5, "slow")
+      local gathered = neap.gather(child, slow)
+      loop.ticks(1)
+      child:cancel "why"
+      local err = loop.raises(neap.CancelledError, await, gathered)
+      assert.equal("why", err.message)
+      assert.is_false(gathered:cancelled())
+      assert.is_true(gathered:done())
+      assert.equal("slow", await(slow))
+    end)
+  end)
+end)
+
+describe("gather with return_exceptions", function()
+  it("gives errors and cancellations as values", function()
+    run(function()
+      local cancelled, err = nap(10), {}
+      loop.ticks(1)
+      cancelled:cancel()
+      local results = await(neap.gather { nap(1, "ok"), failing(2, err), cancelled, return_exceptions = true })
+      assert.equal("ok", results[1])
+      assert.equal(err, results[2])
+      assert.is_true(neap.is(results[3], neap.CancelledError))
+      assert.equal(3, results.n)
+    end)
+  end)
+
+  it("waits for all", function()
+    run(function()
+      local results = await(neap.gather { failing(1, "x"), nap(5, "y"), return_exceptions = true })
+      assert.same({ n = 2, "x", "y" }, results)
+      assert.equal(5, neap.time())
+    end)
+  end)
+
+  it("raises CancelledError all the same when it is cancelled", function()
+    run(function()
+      local gathered = neap.gather { nap(5), nap(6), return_exceptions = true }
+      loop.ticks(1)
+      gathered:cancel()
+      loop.raises(neap.CancelledError, await, gathered)
+    end)
+  end)
+end)
+
+describe("Cancelling a gather", function()
+  it("cancels every unfinished child, and tells whether any accepted", function()
+    run(function()
+      local done, a, b = neap.Future(), nap(5), nap(6)
+      done:set_result(1)
+      local gathered = neap.gather(done, a, b)
+      loop.ticks(1)
+      assert.is_true(gathered:cancel())
+      assert.is_false(gathered:done())
+      loop.raises(neap.CancelledError, await, gathered)
+      assert.is_true(a:cancelled())
+      assert.is_true(b:cancelled())
+    end)
+  end)
+
+  it("waits until the children have cleaned up", function()
+    run(function()
+      local cleaned = 0
+      local child = async(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          await(neap.sleep(3))
+          cleaned = cleaned + 1
+        end })
+        await(neap.sleep(100))
+      end)
+      local gathered = neap.gather { child(), child(), return_exceptions = true }
+      loop.ticks(1)
+      gathered:cancel()
+      loop.raises(neap.CancelledError, await, gathered)
+      assert.equal(2, cleaned)
+    end)
+  end)
+
+  it("that is done does nothing to the children", function()
+    run(function()
+      local slow = nap(5, "slow")
+      local gathered = neap.gather(failing(1, "x"), slow)
+      pcall(await, gathered)
+      assert.is_false(gathered:cancel())
+      assert.equal("slow", await(slow))
+    end)
+  end)
+
+  it("happens when the task that awaits it is cancelled", function()
+    run(function()
+      local a, b = nap(5), nap(6)
+      local task = neap.create_task(function() await(neap.gather(a, b)) end)
+      loop.ticks(2)
+      task:cancel()
+      loop.raises(neap.CancelledError, await, task)
+      assert.is_true(a:cancelled())
+      assert.is_true(b:cancelled())
+    end)
+  end)
+
+  it("reaches gathers in gathers", function()
+    run(function()
+      local leaf = nap(5)
+      local gathered = neap.gather(neap.gather(neap.gather(leaf)))
+      loop.ticks(1)
+      assert.is_true(gathered:cancel())
+      loop.raises(neap.CancelledError, await, gathered)
+      assert.is_true(leaf:cancelled())
+    end)
+  end)
+
+  it("with no child that accepts gives false", function()
+    run(function()
+      local future = neap.Future()
+      local gathered = neap.gather(future)
+      future:set_result(1)
+      assert.is_false(gathered:cancel())
+      assert.same({ n = 1, 1 }, await(gathered))
+    end)
+  end)
+end)
+
+describe("A gather nobody holds", function()
+  it("completes, and its callbacks are called", function()
+    run(function()
+      local called = 0
+      do
+        local gathered = neap.gather(nap(1), nap(2))
+        gathered:add_done_callback(function() called = called + 1 end)
+      end
+      collectgarbage()
+      await(neap.sleep(3))
+      collectgarbage()
+      assert.equal(1, called)
+    end)
+  end)
+
+  it("of futures nobody completes is collected with them", function()
+    run(function()
+      local weak = setmetatable({}, { __mode = "k" })
+      do
+        local a, b = neap.Future(), neap.Future()
+        local gathered = neap.gather(a, b)
+        weak[gathered] = true
+        a:cancel()
+        b:cancel()
+        pcall(await, gathered)
+      end
+      loop.ticks(1)
+      collectgarbage()
+      collectgarbage()
+      assert.is_nil(next(weak))
+    end)
+  end)
+end)

@@ -1,0 +1,333 @@
+-- The table of SEMANTICS 3: what cancel() does to a task in each of its states.
+local neap = require "neap"
+local loop = require "spec.support.loop"
+local await, run = neap.await, loop.run
+
+describe("Cancelling a task", function()
+  it("that is done does nothing", function()
+    run(function()
+      local task = neap.create_task(function() return 1 end)
+      await(task)
+      assert.is_false(task:cancel())
+      assert.equal(0, task:cancelling())
+      assert.equal(1, task:result())
+    end)
+  end)
+
+  it("that has not begun never runs its body", function()
+    run(function()
+      local ran = false
+      local task = neap.create_task(function() ran = true end)
+      assert.is_true(task:cancel "early")
+      assert.is_false(task:done())
+      local err = loop.raises(neap.CancelledError, await, task)
+      assert.equal("early", err.message)
+      assert.is_false(ran)
+      assert.is_true(task:cancelled())
+    end)
+  end)
+
+  it("that waits for a future cancels the future", function()
+    run(function()
+      local future = neap.Future()
+      local task = neap.create_task(function() return await(future) end)
+      loop.ticks(1)
+      assert.is_true(task:cancel "why")
+      assert.is_true(future:cancelled())
+      assert.is_false(task:done())
+      loop.ticks(1)
+      assert.is_true(task:cancelled())
+      assert.equal("why", loop.raises(neap.CancelledError, task.result, task).message)
+    end)
+  end)
+
+  it("that waits for a child cancels the child, which may refuse", function()
+    run(function()
+      local child = neap.create_task(function()
+        pcall(await, neap.sleep(10))
+        return "refused"
+      end)
+      local parent = neap.create_task(function() return await(child) end)
+      loop.ticks(1)
+      assert.is_true(parent:cancel())
+      assert.equal("refused", await(parent))
+      assert.is_false(parent:cancelled())
+      assert.is_false(child:cancelled())
+    end)
+  end)
+
+  it("reaches the innermost of a chain of tasks", function()
+    run(function()
+      local order = {}
+      local task = neap.create_task(neap.sleep(100))
+      for i = 1, 4 do
+        local inner = task
+        task = neap.create_task(function()
+          local _ <close> = setmetatable({}, { __close = function() order[#order + 1] = i end })
+          await(inner)
+        end)
+      end
+      loop.ticks(2)
+      task:cancel()
+      loop.raises(neap.CancelledError, await, task)
+      assert.same({ 1, 2, 3, 4 }, order)
+    end)
+  end)
+
+  it("in the handoff window drops the result of what it waited for", function()
+    run(function()
+      local future, reached = neap.Future(), false
+      local task = neap.create_task(function()
+        await(future)
+        reached = true
+      end)
+      loop.ticks(1)
+      future:set_result "dropped"
+      assert.is_true(task:cancel())
+      loop.raises(neap.CancelledError, await, task)
+      assert.is_false(reached)
+      assert.equal("dropped", future:result())
+    end)
+  end)
+
+  it("in the handoff window drops the error of what it waited for, unreported", function()
+    run(function()
+      local future = neap.Future()
+      local task = neap.create_task(function() await(future) end)
+      loop.ticks(1)
+      future:set_exception "dropped"
+      task:cancel()
+      loop.raises(neap.CancelledError, await, task)
+    end)
+  end)
+
+  it("in the handoff window of a sleep raises in the sleep", function()
+    run(function()
+      local reached = false
+      local task = neap.create_task(function()
+        await(neap.sleep(1))
+        reached = true
+      end)
+      neap.call_at(1, function() task:cancel() end)
+      await(neap.sleep(3))
+      assert.is_true(task:cancelled() or reached)
+      assert.is_not_equal(task:cancelled(), reached)
+    end)
+  end)
+
+  it("that runs cancels its next await", function()
+    run(function()
+      local order, future = {}, neap.Future()
+      local task = neap.create_task(function()
+        assert.is_true(neap.current_task():cancel "self")
+        order[#order + 1] = "after cancel"
+        await(future)
+        order[#order + 1] = "not reached"
+      end)
+      assert.equal("self", loop.raises(neap.CancelledError, await, task).message)
+      assert.same({ "after cancel" }, order)
+      assert.is_true(future:cancelled())
+    end)
+  end)
+
+  it("that runs and returns without an await ends it cancelled, the value dropped", function()
+    run(function()
+      local task = neap.create_task(function()
+        neap.current_task():cancel()
+        return "dropped"
+      end)
+      loop.raises(neap.CancelledError, await, task)
+      assert.is_true(task:cancelled())
+    end)
+  end)
+
+  it("that runs and raises ends it with that error", function()
+    run(function()
+      local task = neap.create_task(function()
+        neap.current_task():cancel()
+        error("mine", 0)
+      end)
+      assert.equal("mine", loop.failure(await, task))
+      assert.is_false(task:cancelled())
+    end)
+  end)
+
+  it("that awaits a done future does not stop there", function()
+    run(function()
+      local done, passed = neap.Future(), false
+      done:set_result "x"
+      local task = neap.create_task(function()
+        neap.current_task():cancel()
+        passed = await(done)
+        await(neap.sleep(0))
+      end)
+      loop.raises(neap.CancelledError, await, task)
+      assert.equal("x", passed)
+    end)
+  end)
+
+  it("in sleep(0) is delivered when it resumes", function()
+    run(function()
+      local reached = false
+      local task = neap.create_task(function()
+        await(neap.sleep(0))
+        reached = true
+      end)
+      neap.call_soon(function() task:cancel "now" end)
+      assert.equal("now", loop.raises(neap.CancelledError, await, task).message)
+      assert.is_false(reached)
+    end)
+  end)
+
+  it("again before it is delivered is counted, and delivered once", function()
+    run(function()
+      local deliveries = 0
+      local task = neap.create_task(function()
+        for _ = 1, 2 do
+          local ok = pcall(await, neap.sleep(1))
+          if not ok then deliveries = deliveries + 1 end
+        end
+        return "end"
+      end)
+      loop.ticks(1)
+      for _ = 1, 3 do assert.is_true(task:cancel()) end
+      assert.equal(3, task:cancelling())
+      assert.equal("end", await(task))
+      assert.equal(1, deliveries)
+      assert.equal(3, task:cancelling())
+    end)
+  end)
+
+  it("again after it was caught is delivered again", function()
+    run(function()
+      local deliveries = 0
+      local task = neap.create_task(function()
+        for _ = 1, 3 do
+          if not pcall(await, neap.sleep(10)) then deliveries = deliveries + 1 end
+        end
+      end)
+      loop.ticks(1)
+      for _ = 1, 3 do
+        task:cancel()
+        loop.ticks(1)
+      end
+      await(task)
+      assert.equal(3, deliveries)
+    end)
+  end)
+
+  it("gives its message with the error, of any type", function()
+    run(function()
+      local message = {}
+      local task = neap.create_task(neap.sleep(10))
+      loop.ticks(1)
+      task:cancel(message)
+      assert.equal(message, loop.raises(neap.CancelledError, await, task).message)
+    end)
+  end)
+end)
+
+describe("A cancelled task", function()
+  it("may await while it cleans up", function()
+    run(function()
+      local order = {}
+      local task = neap.create_task(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          await(neap.sleep(5))
+          order[#order + 1] = "cleaned"
+        end })
+        await(neap.sleep(100))
+      end)
+      loop.ticks(1)
+      task:cancel()
+      loop.raises(neap.CancelledError, await, task)
+      assert.same({ "cleaned" }, order)
+      assert.equal(5, neap.time())
+    end)
+  end)
+
+  it("ends with the error its clean-up raises", function()
+    run(function()
+      local task = neap.create_task(function()
+        local _ <close> = setmetatable({}, { __close = function() error("clean-up", 0) end })
+        await(neap.sleep(100))
+      end)
+      loop.ticks(1)
+      task:cancel()
+      assert.equal("clean-up", loop.failure(await, task))
+      assert.is_false(task:cancelled())
+    end)
+  end)
+
+  it("that swallows it and returns is finished, and keeps the count", function()
+    run(function()
+      local task = neap.create_task(function()
+        pcall(await, neap.sleep(10))
+        return "survived"
+      end)
+      loop.ticks(1)
+      task:cancel()
+      assert.equal("survived", await(task))
+      assert.is_false(task:cancelled())
+      assert.equal(1, task:cancelling())
+    end)
+  end)
+
+  it("is what a body that raises CancelledError unasked ends as", function()
+    run(function()
+      local task = neap.create_task(function() error(neap.CancelledError "own") end)
+      assert.equal("own", loop.raises(neap.CancelledError, await, task).message)
+      assert.is_true(task:cancelled())
+      assert.equal(0, task:cancelling())
+    end)
+  end)
+
+  it("is awaited again with a CancelledError each time", function()
+    run(function()
+      local task = neap.create_task(neap.sleep(1))
+      task:cancel()
+      for _ = 1, 3 do loop.raises(neap.CancelledError, await, task) end
+      loop.raises(neap.CancelledError, task.exception, task)
+    end)
+  end)
+end)
+
+describe("uncancel", function()
+  it("counts down to zero and not below", function()
+    run(function()
+      local task = neap.current_task()
+      task:cancel()
+      task:cancel()
+      assert.equal(2, task:cancelling())
+      assert.equal(1, task:uncancel())
+      assert.equal(0, task:uncancel())
+      assert.equal(0, task:uncancel())
+      await(neap.sleep(1))
+    end)
+  end)
+
+  it("at zero takes back a cancellation that was not delivered", function()
+    run(function()
+      local task = neap.create_task(function()
+        neap.current_task():cancel()
+        neap.current_task():uncancel()
+        await(neap.sleep(1))
+        return "went on"
+      end)
+      assert.equal("went on", await(task))
+    end)
+  end)
+
+  it("above zero leaves it to be delivered", function()
+    run(function()
+      local task = neap.create_task(function()
+        local me = neap.current_task()
+        me:cancel()
+        me:cancel()
+        me:uncancel()
+        await(neap.sleep(1))
+      end)
+      loop.raises(neap.CancelledError, await, task)
+    end)
+  end)
+end)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * Signals are the process's, so this is the one file with state of its own: whose run() has SIGINT. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "kernel/interrupt.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "kernel/fail.h"
+#include "kernel/task.h"
+
+static struct sigaction before;       /* what was there */
+static Core *volatile interrupted; /* signals are the process's: the core whose run() took SIGINT */
+
+static void raise_interrupt(lua_State *L, lua_Debug *frame) {
+  UNUSED(frame);
+  lua_sethook(L, NULL, 0, 0);
+  fail_push(L, FAIL_INTERRUPT, "interrupted");
+  lua_error(L);
+}
+
+static void on_sigint(int number) {
+  Core *core = interrupted;
+  UNUSED(number);
+  if (!core) return;
+  core_interrupt(core);
+  if (core->interrupts < 2) return;
+  Task *task = core->current;
+  lua_sethook(task ? task->co : core->from, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
+
+/* Is the handler the stand-alone interpreter's? It is in the program itself, and sets `arg`. */
+static bool of_interpreter(lua_State *L, void (*handler)(int)) {
+  Dl_info program, owner;
+  void *address;
+  memcpy(&address, &handler, sizeof address);
+  if (!dladdr((void *)getauxval(AT_ENTRY), &program) || !dladdr(address, &owner)) return false;
+  if (program.dli_fbase != owner.dli_fbase) return false;
+  bool is = lua_getglobal(L, "arg") == LUA_TTABLE;
+  lua_pop(L, 1);
+  return is;
+}
+
+bool interrupt_take(lua_State *L, Core *core) {
+  if (interrupted || sigaction(SIGINT, NULL, &before) != 0 || (before.sa_flags & SA_SIGINFO)) return false;
+  if (before.sa_handler == SIG_IGN) return false;
+  if (before.sa_handler != SIG_DFL && !of_interpreter(L, before.sa_handler)) return false;
+  struct sigaction take;
+  memset(&take, 0, sizeof take);
+  take.sa_handler = on_sigint;
+  sigemptyset(&take.sa_mask);
+  interrupted = core;
+  return sigaction(SIGINT, &take, NULL) == 0;
+}
+
+void interrupt_give(Core *core) {
+  if (lua_gethook(core->from) == raise_interrupt) lua_sethook(core->from, NULL, 0, 0);
+  sigaction(SIGINT, &before, NULL);
+  interrupted = NULL;
+}
