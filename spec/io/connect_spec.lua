@@ -24,13 +24,19 @@ local function echo(stream)
   end)
 end
 
--- After what was closed before has gone.
 local function open_files()
-  await(neap.sleep(0.01))
   local pipe <close> = assert(io.popen(("ls /proc/%d/fd"):format(require "luv".os_getpid())))
   local n = 0
   for _ in pipe:lines() do n = n + 1 end
   return n
+end
+
+-- Are there no more than before? A thread that still resolves a name may hold one for a moment.
+local function closed_all(before)
+  for _ = 1, 500 do
+    if open_files() <= before then return true end
+    await(neap.sleep(0.01))
+  end
 end
 
 -- A port of 127.0.0.1 that nobody listens on.
@@ -125,7 +131,7 @@ describe("open_connection", function()
     end
     server:close()
     await(server:wait_closed())
-    assert.equal(before, open_files())
+    assert.is_true(closed_all(before))
   end))
 
   it("can be cancelled while it resolves", run(function()
@@ -143,7 +149,7 @@ describe("open_connection", function()
     local before = open_files()
     for _ = 1, 20 do pcall(await, neap.open_connection("127.0.0.1", port)) end
     turn()
-    assert.equal(before, open_files())
+    assert.is_true(closed_all(before))
   end))
 
   it("can be left behind by run", function()

@@ -5,6 +5,7 @@
 
 #include "combine/combine.h"
 #include "combine/members.h"
+#include "kernel/coroutine.h"
 #include "kernel/fail.h"
 
 typedef struct {
@@ -112,10 +113,13 @@ static int f_as_completed(lua_State *L) {
   int list = n + 2, count = 0;
   for (int i = 0; i < n; i++) {
     lua_pushvalue(L, 2 + i);
-    if (lua_rawget(L, list + 1) == LUA_TNIL) {
-      lua_pushvalue(L, 2 + i);
-      lua_pushboolean(L, 1);
-      lua_rawset(L, list + 1);
+    bool once = future_test(L, -1) || object_test(L, -1, &coro_type);
+    if (!once || lua_rawget(L, list + 1) == LUA_TNIL) {
+      if (once) {
+        lua_pushvalue(L, 2 + i);
+        lua_pushboolean(L, 1);
+        lua_rawset(L, list + 1);
+      }
       ensure_future(L, core, 2 + i);
       lua_rawseti(L, list, ++count);
     }

@@ -3,6 +3,7 @@
  * children's lists of callbacks lead into it. Results are made on the loop, in a protected call. */
 #include "combine/combine.h"
 #include "combine/members.h"
+#include "kernel/coroutine.h"
 #include "kernel/fail.h"
 
 typedef struct {
@@ -137,13 +138,13 @@ static bool gather_cancel(Core *core, Future *future, lua_State *L, int index, i
   return any;
 }
 
-/* The table at the top holds n awaitables: what is not a future becomes one, each distinct one once. */
+/* The table at the top holds n awaitables: what is not a future becomes one, a coroutine object once. */
 static void make_futures(lua_State *L, Core *core, int n) {
   int children = lua_gettop(L);
   lua_newtable(L); /* awaitable -> future */
   for (int i = 1; i <= n; i++) {
     lua_rawgeti(L, children, i);
-    if (!future_test(L, -1)) {
+    if (object_test(L, -1, &coro_type)) {
       lua_pushvalue(L, -1);
       if (lua_rawget(L, children + 1) == LUA_TNIL) {
         lua_pop(L, 1);
@@ -152,6 +153,9 @@ static void make_futures(lua_State *L, Core *core, int n) {
         lua_pushvalue(L, -2);
         lua_rawset(L, children + 1);
       }
+      lua_rawseti(L, children, i);
+    } else if (!future_test(L, -1)) { /* an operation, a function, a sleep: each stands for a call */
+      ensure_future(L, core, -1);
       lua_rawseti(L, children, i);
     }
     lua_settop(L, children + 1);

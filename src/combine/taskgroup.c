@@ -13,6 +13,8 @@ typedef struct {
   Task *waiter; /* the parent, while it waits for the last member */
   lua_Integer errors;
   bool exiting, finished, aborting;
+  bool nils;   /* one of the errors is nil */
+  bool failed; /* the body ended with an error, nil included */
   bool parent_cancelled; /* by the group */
 } Group;
 
@@ -25,7 +27,7 @@ typedef struct {
   uint32_t anchor;
 } Member;
 
-enum { UV_PARENT = 1, UV_ERRORS };
+enum { UV_PARENT = 1, UV_ERRORS, UV_INTERRUPT };
 
 static void abort_group(Core *core, Group *group) {
   group->aborting = true;
@@ -52,6 +54,11 @@ static int keep_error(lua_State *L) {
   lua_getiuservalue(L, 1, 2); /* 4 */
   push_error_list(L, 3);
   future_push_error(L, 4, &member->task->future);
+  if (fail_is(L, -1, FAIL_INTERRUPT)) {
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 3, UV_INTERRUPT);
+  }
+  group->nils |= lua_isnil(L, -1);
   lua_rawseti(L, 5, ++group->errors);
   if (!future_done(&group->parent->future)) return 0;
   lua_createtable(L, 0, 3);
@@ -127,18 +134,24 @@ static int raise_group(lua_State *L, Core *core, Group *group) {
   }
   fail_push(L, FAIL_GROUP, "unhandled errors in a TaskGroup");
   push_error_list(L, AT_GROUP);
+  if (group->nils) {
+    lua_pushinteger(L, group->errors);
+    lua_setfield(L, -2, "n");
+  }
   lua_setfield(L, -2, "errors");
   return lua_error(L);
 }
 
 /* All members are done. Returns, or raises what the group ends with. */
 static int finish(lua_State *L, Core *core, Group *group) {
-  bool failed = !lua_isnil(L, AT_ERROR);
+  bool failed = group->failed || !lua_isnil(L, AT_ERROR);
   group->finished = true;
   if (failed && fail_is(L, AT_ERROR, FAIL_INTERRUPT)) {
     lua_pushvalue(L, AT_ERROR);
     return lua_error(L);
   }
+  if (lua_getiuservalue(L, AT_GROUP, UV_INTERRUPT) != LUA_TNIL) return lua_error(L);
+  lua_pop(L, 1);
   if (group->parent_cancelled && task_uncancel(group->parent) == 0) {
     lua_pushnil(L);
     lua_replace(L, AT_CANCELLED);
@@ -149,6 +162,7 @@ static int finish(lua_State *L, Core *core, Group *group) {
   }
   if (failed && !fail_is(L, AT_ERROR, FAIL_CANCELLED)) {
     push_error_list(L, AT_GROUP);
+    group->nils |= lua_isnil(L, AT_ERROR);
     lua_pushvalue(L, AT_ERROR);
     lua_rawseti(L, -2, ++group->errors);
   }
@@ -171,10 +185,10 @@ static int k_exit(lua_State *L, int status, lua_KContext context) {
   Core *core = core_of(L);
   Group *group = lua_touserdata(L, AT_GROUP);
   group->waiter = NULL;
-  if (wait_cancelled(core->current) && !group->aborting) {
+  if (wait_cancelled(core->current) && (!group->aborting || lua_isnil(L, AT_CANCELLED))) { /* gh-155433 */
     wait_push_error(L, core, core->current);
     lua_replace(L, AT_CANCELLED);
-    abort_group(core, group);
+    if (!group->aborting) abort_group(core, group);
   }
   wait_members(L, core, group, context);
   return (int)context;
@@ -182,7 +196,7 @@ static int k_exit(lua_State *L, int status, lua_KContext context) {
 
 static int leave(lua_State *L, Core *core, Group *group, lua_KContext results) {
   group->exiting = true;
-  if (!lua_isnil(L, AT_ERROR)) {
+  if (group->failed || !lua_isnil(L, AT_ERROR)) {
     if (fail_is(L, AT_ERROR, FAIL_CANCELLED)) {
       lua_pushvalue(L, AT_ERROR);
       lua_replace(L, AT_CANCELLED);
@@ -228,7 +242,7 @@ static int g_tostring(lua_State *L) {
 
 static Group *group_new(lua_State *L, Core *core) {
   if (!core->current) fail_raise(L, FAIL_RUNTIME, "a TaskGroup is entered outside a task");
-  Group *group = object_new(L, &group_type, sizeof *group, 2);
+  Group *group = object_new(L, &group_type, sizeof *group, 3);
   list_create(&group->members);
   group->parent = core->current;
   task_push(L, core, core->current);
@@ -250,6 +264,7 @@ static int k_body(lua_State *L, int status, lua_KContext context) {
   if (status == LUA_OK || status == LUA_YIELD) return leave(L, core, group, lua_gettop(L) - AT_CANCELLED);
   lua_replace(L, AT_ERROR);
   lua_settop(L, AT_CANCELLED);
+  group->failed = true;
   return leave(L, core, group, 0);
 }
 

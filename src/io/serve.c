@@ -91,13 +91,14 @@ static int spawn(lua_State *L) {
 /* server box, core: in the context in which the server was started */
 static int spawn_in_context(lua_State *L) {
   Core *core = lua_touserdata(L, 2);
+  lua_getiuservalue(L, 1, SERVER_CONTEXT);
+  context_enter(L, core); /* 3: what was current */
   lua_pushcfunction(L, spawn);
   lua_pushvalue(L, 1);
   lua_pushvalue(L, 2);
-  lua_getiuservalue(L, 1, SERVER_CONTEXT);
-  context_enter(L, core);
   int status = lua_pcall(L, 2, 0, 0);
-  context_leave(core);
+  lua_pushvalue(L, 3);
+  context_leave(L, core);
   return status == LUA_OK ? 0 : lua_error(L);
 }
 

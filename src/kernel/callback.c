@@ -38,13 +38,25 @@ static void on_call(Core *core, Job *job) {
   anchor_delete(core, callback->anchor);
   callback->spent = true;
   lua_pushcfunction(L, trace_on_callback_error);
-  if (UNLIKELY(callback->context)) {
-    lua_getiuservalue(L, top + 1, n + 2);
-    context_enter(L, core);
+  bool contexts = core->contexts;
+  if (UNLIKELY(contexts)) {
+    if (callback->context)
+      lua_getiuservalue(L, top + 1, n + 2);
+    else
+      lua_pushnil(L);
+    context_enter(L, core); /* -> what was current */
+    lua_insert(L, top + 1);
+    top++;
   }
   for (int i = 1; i <= n + 1; i++) lua_getiuservalue(L, top + 1, i);
   int status = lua_pcall(L, n, 0, top + 2);
-  if (UNLIKELY(callback->context)) context_leave(core);
+  if (UNLIKELY(core->contexts)) {
+    if (contexts)
+      lua_pushvalue(L, top);
+    else
+      lua_pushnil(L); /* set for the first time, by this callback */
+    context_leave(L, core);
+  }
   if (UNLIKELY(status != LUA_OK)) {
     lua_replace(L, top + 2);
     lua_settop(L, top + 2);
@@ -54,7 +66,7 @@ static void on_call(Core *core, Job *job) {
     lua_insert(L, top + 3);
     if (lua_pcall(L, 3, 0, 0) != LUA_OK) lua_writestringerror("neap: %s\n", "not enough memory to report an error in a callback");
   }
-  lua_settop(L, top);
+  lua_settop(L, top - contexts);
 }
 
 Callback *callback_new(lua_State *L, Core *core, int first) {

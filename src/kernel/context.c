@@ -62,16 +62,17 @@ bool context_push(lua_State *L, Core *core) {
 }
 
 void context_enter(lua_State *L, Core *core) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, core->context);
+  lua_insert(L, -2);
+  context_leave(L, core);
+}
+
+void context_leave(lua_State *L, Core *core) {
   if (!lua_toboolean(L, -1)) {
     lua_pop(L, 1);
     lua_pushboolean(L, 0);
   }
   lua_rawseti(L, LUA_REGISTRYINDEX, core->context);
-}
-
-void context_leave(Core *core) {
-  lua_pushboolean(core->service, 0);
-  lua_rawseti(core->service, LUA_REGISTRYINDEX, core->context);
 }
 
 void context_open(lua_State *L, Core *core) {

@@ -10,8 +10,9 @@
 extern const Type context_type, context_var_type, context_token_type;
 
 bool context_push(lua_State *L, Core *core);  /* the current map for somebody who copies it; false: empty, nothing pushed */
-void context_enter(lua_State *L, Core *core); /* outside tasks: pops what is current from now on */
-void context_leave(Core *core);
+/* Outside tasks, never raising: what is at the top is current from now on, and is replaced by what was. */
+void context_enter(lua_State *L, Core *core);
+void context_leave(lua_State *L, Core *core); /* pops what is current again */
 void context_new_of_map(lua_State *L);         /* the map or nil at the top becomes a Context */
 void context_open(lua_State *L, Core *core);
 

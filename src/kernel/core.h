@@ -63,6 +63,7 @@ struct Core {
   ClockMode clock;
   bool running;    /* inside run() or a top-level await */
   bool draining;   /* inside drain() */
+  uint32_t ignoring; /* tasks at the end of run() that ignore every cancellation */
   bool until_empty; /* stop when the last task is done */
   bool stopping;   /* leave uv_run at the end of the tick */
   bool debug;
@@ -86,6 +87,7 @@ struct Core {
   uint64_t step_started; /* debug: when the step that runs began */
   volatile int interrupts; /* SIGINTs since run() began; written by the signal handler */
   int interrupts_seen;
+  bool thrown; /* a KeyboardInterrupt was raised in a callback or a task: run() raises it again */
   LuvContext *luv; /* borrowed; its mode tells whether uv.run is active */
   Handles *handles; /* block; NULL once closed */
 };
@@ -101,6 +103,7 @@ void core_stop(Core *core);           /* leave uv_run at the end of this tick */
 bool core_io_pending(Core *core);     /* do handles or requests that are not ours keep the loop alive? */
 bool core_advance(Core *core);        /* virtual clock: jump to the next deadline; false: there is none */
 void core_nudge(Core *core);           /* makes a blocked poll return; from any thread */
+void core_throw(lua_State *L, Core *core); /* pops a KeyboardInterrupt; the loop is left */
 void core_interrupt(Core *core);      /* from a signal handler: wakes the loop */
 
 static inline void job_post(Core *core, Job *job) {

@@ -149,6 +149,13 @@ static void add_member(lua_State *L, lua_Integer i) {
   lua_concat(L, 3);
 }
 
+/* How many errors the list holds: its n, as errors may be nil. */
+static lua_Integer error_count(lua_State *L, int list) {
+  lua_Integer n = lua_getfield(L, list, "n") == LUA_TNUMBER ? lua_tointeger(L, -1) : luaL_len(L, list);
+  lua_pop(L, 1);
+  return n;
+}
+
 /* text = tostring(error): where, class, message; a group's members below */
 static int error_tostring(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
@@ -165,7 +172,7 @@ static int error_tostring(lua_State *L) {
     lua_pop(L, 1);
   }
   if (lua_type(L, 2) != LUA_TTABLE) return 1;
-  lua_Integer n = luaL_len(L, 2);
+  lua_Integer n = error_count(L, 2);
   lua_pushfstring(L, " (%I error%s)", n, n == 1 ? "" : "s");
   lua_concat(L, 2);
   for (lua_Integer i = 1; i <= n; i++) add_member(L, i);
@@ -245,7 +252,7 @@ static int group_split(lua_State *L) {
   lua_getfield(L, 1, "errors");
   lua_newtable(L);
   lua_newtable(L);
-  lua_Integer n = luaL_len(L, 3);
+  lua_Integer n = error_count(L, 3);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_pushvalue(L, 2);
     lua_geti(L, 3, i);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel/report.h"
+#include "kernel/run.h"
 #include "kernel/trace.h"
 
 /* luv's luv_context, from the object that luv's functions are in: another luv may be loaded too. */
@@ -102,7 +103,7 @@ typedef struct {
   lua_Integer count;
 } Walk;
 
-static void on_walk(uv_handle_t *handle, void *arg) {
+static void collect(uv_handle_t *handle, void *arg) {
   Walk *walk = arg;
   if (!handle->data || uv_is_closing(handle)) return;
   if (!lua_checkstack(walk->L, 2)) return;
@@ -119,13 +120,30 @@ static int walk(lua_State *L) {
   luaL_checkany(L, 1);
   lua_settop(L, 1);
   Walk state = {L, 0};
-  uv_walk(core->loop, on_walk, &state);
+  uv_walk(core->loop, collect, &state);
   for (lua_Integer i = 1; i <= state.count; i++) {
     lua_pushvalue(L, 1);
     lua_pushvalue(L, (int)i + 1);
     lua_call(L, 1, 0);
   }
   return 0;
+}
+
+/* uv.run(...), refused while the loop runs: luv 1.44 would nest; upvalue 2: luv's own */
+static int run(lua_State *L) {
+  if (run_active(core_of(L))) return luaL_error(L, "loop already running");
+  int n = lua_gettop(L);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_insert(L, 1);
+  lua_call(L, n, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* luv = package.preload.luv(): a second require after package.loaded.luv was cleared gives the same
+ * table, not one with luv's own functions again; upvalue 1: the table */
+static int preloaded(lua_State *L) {
+  lua_pushvalue(L, lua_upvalueindex(1));
+  return 1;
 }
 
 void luv_tame(lua_State *L, Core *core) {
@@ -135,4 +153,15 @@ void luv_tame(lua_State *L, Core *core) {
   lua_pushlightuserdata(L, core);
   lua_pushcclosure(L, walk, 1);
   lua_setfield(L, -2, "walk");
+  lua_pushlightuserdata(L, core);
+  lua_getfield(L, -2, "run");
+  lua_pushcclosure(L, run, 2);
+  lua_setfield(L, -2, "run");
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  if (lua_istable(L, -1)) {
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, preloaded, 1);
+    lua_setfield(L, -2, "luv");
+  }
+  lua_pop(L, 1);
 }

@@ -53,7 +53,7 @@ void report(lua_State *L, Core *core) {
   luaL_checkstack(L, 8, NULL);
   lua_getfield(L, context, "exception");
   if (fail_is(L, -1, FAIL_INTERRUPT)) { /* Ctrl-C while a callback ran: run() raises it */
-    core_stop(core);
+    core_throw(L, core);
     lua_settop(L, context - 1);
     return;
   }

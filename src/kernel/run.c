@@ -25,14 +25,15 @@ static void on_done(Core *core, Job *job) {
   core_stop(core);
 }
 
-typedef enum { LEFT_DONE, LEFT_STOPPED, LEFT_DEADLOCK, LEFT_INTERRUPTED } Left;
+typedef enum { LEFT_DONE, LEFT_STOPPED, LEFT_DEADLOCK, LEFT_INTERRUPTED, LEFT_THROWN } Left;
 
 /* Turns the loop until `done` or something else ends it. */
 static Left turn(Core *core, const bool *done) {
   for (;;) {
     core->stopping = false;
     int alive = uv_run(core->loop, UV_RUN_DEFAULT);
-    if (*done || (core->until_empty && core->live == 0)) return LEFT_DONE;
+    if (*done || (core->until_empty && core->live <= core->ignoring)) return LEFT_DONE;
+    if (core->thrown) return LEFT_THROWN;
     if (core->interrupts > core->interrupts_seen) return LEFT_INTERRUPTED;
     if (!list_empty(&core->ready)) {
       if (!core->stopping && alive) return LEFT_STOPPED;
@@ -51,6 +52,7 @@ static void run_until(lua_State *L, Core *core, Future *future) {
   watch.job.run = on_done;
   list_append(&future->u.callbacks, &watch.job.link);
   Left left;
+  core->thrown = false;
   while ((left = turn(core, &watch.fired)) == LEFT_INTERRUPTED) {
     bool first = core->interrupts_seen == 0;
     core->interrupts_seen = core->interrupts;
@@ -60,6 +62,7 @@ static void run_until(lua_State *L, Core *core, Future *future) {
   list_remove(&watch.job.link);
   switch (left) {
     case LEFT_DONE: return;
+    case LEFT_THROWN: trace_throw(L, core); break;
     case LEFT_DEADLOCK: deadlock_raise(L, core, "nothing is ready, no timer and no I/O is left, and"); break;
     case LEFT_INTERRUPTED: fail_push(L, FAIL_INTERRUPT, "interrupted"), lua_error(L); break;
     case LEFT_STOPPED:
@@ -70,14 +73,14 @@ static void run_until(lua_State *L, Core *core, Future *future) {
 
 /* ---- the end of run(): every task is cancelled and waited for ---- */
 
-static void cancel_all(lua_State *L, Core *core, double grace) {
+/* Each once: a task reached through one that awaits it is not cancelled again, which would make the
+ * end of a long chain of tasks quadratic. */
+static void cancel_all(Core *core) {
   uint32_t slot = 0;
-  for (Task *task; (task = task_each(core, &slot)) != NULL;) {
-    future_cancel(core, &task->future, NULL, 0, 0);
-    task_push(L, core, task);
-    insist_later(L, core, -1, grace);
-    lua_pop(L, 1);
-  }
+  for (Task *task; (task = task_each(core, &slot)) != NULL;) task->reached = false;
+  slot = 0;
+  for (Task *task; (task = task_each(core, &slot)) != NULL;)
+    if (!task->reached) future_cancel(core, &task->future, NULL, 0, 0);
 }
 
 static bool insist_all(Core *core) {
@@ -92,11 +95,16 @@ static bool insist_all(Core *core) {
   return any;
 }
 
+static void on_grace(Core *core, Job *job) {
+  UNUSED(job);
+  insist_all(core);
+}
+
 static int raise_ignored(lua_State *L) {
   return deadlock_raise(L, lua_touserdata(L, 1), "run() cannot end, tasks ignore their cancellation:");
 }
 
-/* Tasks that nothing can end any more: pushes the error that names them, and closes them. */
+/* Tasks that nothing can end any more: pushes the error that names them, and gives them up. */
 static void abandon_all(lua_State *L, Core *core) {
   lua_pushcfunction(L, raise_ignored);
   lua_pushlightuserdata(L, core);
@@ -110,13 +118,20 @@ static void finish_tasks(lua_State *L, Core *core, double grace) {
   bool abandoned = false;
   if (core->live > 0) {
     bool never = false;
-    cancel_all(L, core, grace);
+    Timer timer;
+    timer_setup(&timer, on_grace);
+    timer_reserve(L, core);
+    timer_arm(core, &timer, deadline_in(core, grace));
+    cancel_all(core);
     core->until_empty = true;
-    for (Left left; core->live > 0 && (left = turn(core, &never)) != LEFT_DONE;) {
-      if (left == LEFT_INTERRUPTED) core->interrupts_seen = core->interrupts;
+    core->ignoring = 0;
+    for (Left left; core->live > core->ignoring && (left = turn(core, &never)) != LEFT_DONE;) {
+      core->interrupts_seen = core->interrupts;
+      core->thrown = false;
       if (left == LEFT_DEADLOCK && !insist_all(core)) break;
     }
     core->until_empty = false;
+    timer_disarm(core, &timer);
     abandoned = core->live > 0;
     if (abandoned) abandon_all(L, core);
   }
@@ -279,7 +294,17 @@ static int f_run(lua_State *L) {
   return enter(L, core, 1, &options);
 }
 
+static void check_finalizer(lua_State *L) {
+  lua_Debug frame;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "n", &frame);
+    if (frame.name && strcmp(frame.namewhat, "metamethod") == 0 && strcmp(frame.name, "__gc") == 0)
+      fail_raise(L, FAIL_RUNTIME, "await inside a finalizer (__gc)");
+  }
+}
+
 int run_await(lua_State *L, Core *core) {
+  check_finalizer(L);
   ensure_future(L, core, 1);
   lua_replace(L, 1);
   return enter(L, core, 1, NULL);

@@ -65,10 +65,12 @@ static int k_body(lua_State *L, int status, lua_KContext context) {
     future->flags = (uint8_t)((future->flags | FUTURE_ERROR) & ~FUTURE_MESSAGE);
     task->outcome = FUTURE_CANCELLED;
   } else {
-    bool interrupt = fail_is(L, -1, FAIL_INTERRUPT);
+    if (fail_is(L, -1, FAIL_INTERRUPT)) {
+      lua_pushvalue(L, -1);
+      core_throw(L, core);
+    }
     task->wait.u.on = future_store_error(L, AT_TASK, future);
     task->outcome = FUTURE_FAILED;
-    if (interrupt) core_stop(core);
   }
   lua_pushthread(L); /* the slot keeps the coroutine from now on, the stack the task */
   anchor_set(L, core, task->slot);
@@ -109,7 +111,7 @@ static void finish(Core *core, Task *task, bool reusable) {
   lua_State *co = task->co;
   uint32_t slot = task->slot;
   task->co = NULL;
-  if (--core->live == 0 && core->until_empty) core_stop(core);
+  if (--core->live <= core->ignoring && core->until_empty) core_stop(core);
   if (task->outcome == FUTURE_FAILED)
     future_fail(core, future, task->wait.u.on);
   else
@@ -256,6 +258,7 @@ Task *task_spawn(lua_State *L, Core *core, int first) {
  * place, which always is accepted. */
 static Task *cancel_one(Core *core, Task *task, lua_State *L, int index, int message) {
   task->cancels++;
+  task->reached = true;
   if (task->wait.abort == future_abort_await) {
     Future *next = task->wait.u.future;
     if (next->head.type == &task_type.type && !future_done(next)) return (Task *)next;
@@ -308,6 +311,14 @@ bool wait_abort(Core *core, Task *task, lua_State *L, int message) {
   return true;
 }
 
+/* Nothing posts the task any more. */
+static void wait_detach(Core *core, Task *task) {
+  if (task->wait.job.run != task_step) timer_disarm(core, (Timer *)(void *)&task->wait);
+  list_remove(&task->wait.job.link);
+  task->wait_state = WAIT_DONE;
+  task->wait.abort = NULL;
+}
+
 enum { IGNORED_LIMIT = 1000 }; /* cancellations a task may swallow while they are repeated */
 
 int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction k, lua_KContext context) {
@@ -315,7 +326,11 @@ int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction
   task->wait.abort = abort;
   task->parked = true;
   if (UNLIKELY(task->insist)) {
-    if (task->cancels >= IGNORED_LIMIT) return lua_yieldk(L, 0, context, k); /* left alone: run() abandons it */
+    if (task->cancels >= IGNORED_LIMIT) { /* left alone: run() abandons it */
+      wait_detach(core, task);
+      if (++core->ignoring >= core->live && core->until_empty) core_stop(core);
+      return lua_yieldk(L, 0, context, k);
+    }
     task->cancels++;
     task->must_cancel = true;
   }
@@ -335,10 +350,7 @@ int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction
 /* Whatever the task waits on may still have its wait linked, so its memory must stay: it keeps its
  * anchor for ever. Nothing posts it any more. */
 void task_abandon(Core *core, Task *task) {
-  if (task->wait.job.run != task_step) timer_disarm(core, (Timer *)(void *)&task->wait);
-  list_remove(&task->wait.job.link);
-  task->wait_state = WAIT_DONE;
-  task->wait.abort = NULL;
+  wait_detach(core, task);
   core->live--;
   future_finish(core, &task->future, FUTURE_CANCELLED);
 }

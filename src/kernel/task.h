@@ -36,6 +36,7 @@ struct Task {
   bool must_cancel : 1; /* a cancellation to deliver at the next step */
   bool throwing : 1;    /* this step delivers one */
   bool insist : 1;      /* cancel again at every await */
+  bool reached : 1;     /* cancelled since run() began to end */
   uint32_t slot;        /* anchor */
   uint32_t cancels;     /* requests not taken back: cancelling() */
   uint32_t number;      /* of its default name */

@@ -6,14 +6,26 @@
 #include "kernel/fail.h"
 #include "kernel/task.h"
 
-/* Two anchors made when the core opens: the error last raised again by an await, and its trace. */
-enum { RETHROWN_ERROR = 1, RETHROWN_TRACE = 2 };
+/* Anchors made when the core opens: the error last raised again by an await, its trace, and the
+ * KeyboardInterrupt that run() is to raise. */
+enum { RETHROWN_ERROR = 1, RETHROWN_TRACE, THROWN_ERROR };
 
 void trace_open(lua_State *L, Core *core) {
   lua_pushboolean(L, 0);
-  anchor_new(L, core, -1);
-  anchor_new(L, core, -1);
+  for (int slot = 0; slot < THROWN_ERROR; slot++) anchor_new(L, core, -1);
   lua_pop(L, 1);
+}
+
+void core_throw(lua_State *L, Core *core) {
+  anchor_set(L, core, THROWN_ERROR);
+  core->thrown = true;
+  core_stop(core);
+}
+
+int trace_throw(lua_State *L, Core *core) {
+  core->thrown = false;
+  anchor_push(core, L, THROWN_ERROR);
+  return lua_error(L);
 }
 
 void trace_rethrow(lua_State *L, Core *core) {

@@ -82,7 +82,7 @@ int condition_wait(lua_State *L, Core *core, Task *task, Op *op, const WaitPlan 
 /* ---- the Lua side ---- */
 
 typedef struct {
-  Head head; /* user values: the operation wait, the lock */
+  Head head; /* user values: the operation wait, the lock, the operation acquire */
   Condition c;
 } ConditionObject;
 
@@ -156,7 +156,7 @@ static int c_notify_all(lua_State *L) {
   return 0;
 }
 
-/* condition:acquire(), release(), locked(): its lock's; upvalue 2: the name */
+/* condition:release(), condition:locked(): its lock's */
 static int c_of_lock(lua_State *L, const char *name) {
   object_check(L, 1, &condition_type);
   lua_settop(L, 1);
@@ -167,7 +167,27 @@ static int c_of_lock(lua_State *L, const char *name) {
   return lua_gettop(L) - 1;
 }
 
-static int c_acquire(lua_State *L) { return c_of_lock(L, "acquire"); }
+static int k_acquire(lua_State *L, int status, lua_KContext context) {
+  UNUSED(status), UNUSED(context);
+  Core *core = core_of(L);
+  if (!lock_arrived(core, of_op(lua_touserdata(L, 1))->lock, core->current)) return wait_raise(L, core, core->current);
+  lua_getiuservalue(L, 1, 1);
+  return 1;
+}
+
+static int start_acquire(lua_State *L, Core *core, Task *task, Op *op) {
+  Lock *lock = of_op(op)->lock;
+  if (!lock_try(lock)) return lot_park(L, core, &lock->waiters, task, k_acquire);
+  lua_getiuservalue(L, 1, 1);
+  return 1;
+}
+
+/* condition = condition:acquire(): an operation; takes the lock, gives the condition back, to be closed */
+static int c_acquire(lua_State *L) {
+  object_check(L, 1, &condition_type);
+  return lot_push_op(L, 3, start_acquire, "neap.Condition:acquire");
+}
+
 static int c_release(lua_State *L) { return c_of_lock(L, "release"); }
 static int c_locked(lua_State *L) { return c_of_lock(L, "locked"); }
 
@@ -186,7 +206,7 @@ static int c_new(lua_State *L) {
     lua_replace(L, 1);
   }
   Lock *lock = object_check(L, 1, &lock_type);
-  ConditionObject *condition = object_new(L, &condition_type, sizeof *condition, 2);
+  ConditionObject *condition = object_new(L, &condition_type, sizeof *condition, 3);
   condition_create(&condition->c, lock);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, -2, 2);

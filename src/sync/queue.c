@@ -86,14 +86,19 @@ static int start_get(lua_State *L, Core *core, Task *task, Op *op) {
   return 1;
 }
 
+/* Pushes the operation get of the queue at `self`, and keeps it there. */
+static void new_get(lua_State *L, int self) {
+  lua_getiuservalue(L, self, UV_ITEMS);
+  op_new(L, start_get, "neap.Queue:get", self, 1);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, self, UV_GET);
+}
+
 /* item = queue:get(): an operation */
 static int q_get(lua_State *L) {
   check(L);
   if (LIKELY(lua_getiuservalue(L, 1, UV_GET) == LUA_TUSERDATA)) return 1;
-  lua_getiuservalue(L, 1, UV_ITEMS);
-  op_new(L, start_get, "neap.Queue:get", 1, 1);
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, 1, UV_GET);
+  new_get(L, 1);
   return 1;
 }
 
@@ -106,6 +111,37 @@ static int q_get_nowait(lua_State *L) {
   lua_getiuservalue(L, 1, UV_ITEMS);
   get_now(L, core_of(L), q, 2);
   return 1;
+}
+
+/* ---- iteration ---- */
+
+static int k_iterate(lua_State *L, int status, lua_KContext context) {
+  UNUSED(context);
+  if (status == LUA_OK || status == LUA_YIELD) return 1;
+  return fail_is(L, -1, FAIL_QUEUE_SHUT_DOWN) ? 0 : lua_error(L);
+}
+
+/* item = iterator(queue): nil once the queue is shut down and empty */
+static int iterate(lua_State *L) {
+  check(L);
+  lua_settop(L, 1);
+  await_push_function(L, core_of(L));
+  lua_insert(L, 1);
+  if (lua_getiuservalue(L, 2, UV_GET) != LUA_TUSERDATA) {
+    lua_pop(L, 1);
+    new_get(L, 2);
+  }
+  lua_replace(L, 2);
+  return k_iterate(L, lua_pcallk(L, 1, 1, 0, 0, k_iterate), 0);
+}
+
+/* for item in queue:iter() do: awaits each item; ends when the queue is shut down and empty */
+static int q_iter(lua_State *L) {
+  check(L);
+  lua_pushlightuserdata(L, core_of(L));
+  lua_pushcclosure(L, iterate, 1);
+  lua_pushvalue(L, 1);
+  return 2;
 }
 
 /* ---- put ---- */
@@ -303,7 +339,8 @@ static int priority_new(lua_State *L) { return make(L, &priority_queue_type, ITE
 static const luaL_Reg methods[] = {
     {"get", q_get},     {"get_nowait", q_get_nowait}, {"put", q_put},     {"put_nowait", q_put_nowait},
     {"join", q_join},   {"task_done", q_task_done},   {"qsize", q_qsize}, {"empty", q_empty},
-    {"full", q_full},   {"maxsize", q_maxsize},       {"shutdown", q_shutdown}, {NULL, NULL}};
+    {"full", q_full},   {"maxsize", q_maxsize},       {"shutdown", q_shutdown}, {"iter", q_iter},
+    {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__tostring", q_tostring}, {NULL, NULL}};
 const Type queue_type = {.name = "neap.Queue", .methods = methods, .metamethods = metamethods, .construct = q_new};
 const Type lifo_queue_type = {.name = "neap.LifoQueue", .base = &queue_type, .construct = lifo_new};
