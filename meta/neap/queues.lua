@@ -75,6 +75,13 @@ function neap.Queue:full() end
 ---@return integer
 function neap.Queue:maxsize() end
 
+---Iterates over the items as they come: `for item in queue:iter() do`. The loop ends when the queue is
+---shut down and empty; an item that is nil ends it too. Each step awaits queue:get().
+---Suspends: while the queue is empty. Cancellation: as of get(); no item is lost. asyncio: none (a loop over get()).
+---@return fun(queue: neap.Queue): any
+---@return neap.Queue
+function neap.Queue:iter() end
+
 ---Ends the queue: nothing can be put any more, what is in it can still be taken, and all who wait are
 ---woken. With `immediate` the items are dropped; they count as done.
 ---

@@ -104,6 +104,10 @@ static void failure_report(lua_State *L, Core *core) {
   lua_setfield(L, failure + 1, "message");
   lua_settop(L, failure + 1);
   lua_getiuservalue(L, failure, 1);
+  if (fail_is(L, -1, FAIL_CANCELLED)) { /* a gather of cancelled tasks: nothing went wrong */
+    lua_settop(L, failure - 1);
+    return;
+  }
   lua_setfield(L, failure + 1, "exception");
   lua_getiuservalue(L, failure, 2);
   lua_setfield(L, failure + 1, "traceback");

@@ -236,6 +236,7 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
   core->running = true;
   core->interrupts = core->interrupts_seen = 0;
   core->luv->mode = UV_RUN_DEFAULT;
+  core->loop->stop_flag = 0; /* a uv_stop() that came too late for the last run */
   core->from = L;
   lua_pushcfunction(L, run_inner);
   lua_pushvalue(L, index);
