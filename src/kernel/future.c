@@ -3,6 +3,7 @@
 
 #include "kernel/callback.h"
 #include "kernel/fail.h"
+#include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/task.h"
 #include "kernel/trace.h"
@@ -43,11 +44,11 @@ void slot_set(lua_State *L, int index, Future *future, int slot) {
       lua_setiuservalue(L, index, 1);
       return;
     }
-    lua_createtable(L, SLOT_CONTEXT, 0);
+    lua_createtable(L, SLOT_ORIGIN, 0); /* room for all: setting one later cannot fail */
     lua_getiuservalue(L, index, 1);
     if (lua_isnil(L, -1)) {
       lua_pop(L, 1);
-      lua_pushboolean(L, 0); /* the field exists: setting it later cannot fail */
+      lua_pushboolean(L, 0);
     }
     lua_rawseti(L, -2, SLOT_MAIN);
     lua_setiuservalue(L, index, 1);
@@ -109,6 +110,17 @@ void future_finish(Core *core, Future *future, FutureState state) {
 void future_set_results(lua_State *L, Core *core, int index, Future *future, int n) {
   future_store(L, index, future, n);
   future_finish(core, future, FUTURE_FINISHED);
+}
+
+void future_fail_poor(Core *core, uint32_t slot) {
+  lua_State *service = core->service;
+  anchor_push(core, service, slot);
+  Future *future = lua_touserdata(service, -1);
+  lua_pushvalue(service, SERVICE_NO_MEMORY);
+  slot_replace(service, -2, future);
+  lua_pop(service, 1);
+  future->count = 1;
+  future_fail(core, future, NULL);
 }
 
 Failure *future_store_error(lua_State *L, int index, Future *future) {
@@ -262,6 +274,7 @@ static int f_cancel(lua_State *L) {
     }
     lua_settop(L, 2);
   }
+  core->cancel_depth = 0; /* an error may have left it */
   bool accepted = future_cancel(core, future, L, 1, lua_isnil(L, 2) ? 0 : 2);
   if (accepted && grace >= 0) insist_later(L, core, 1, grace);
   lua_pushboolean(L, accepted);
@@ -371,8 +384,11 @@ static int k_await(lua_State *L, int status, lua_KContext context) {
 bool future_abort_await(Core *core, Task *task, lua_State *L, int message) {
   Future *future = task->wait.u.future;
   if (core->cancel_depth >= CANCEL_DEPTH && !future_done(future)) {
+    if (!wait_pending(task)) return false;
+    wait_note(core, task, L, message);
     list_remove(&task->wait.job.link);
-    return wait_abort(core, task, L, message);
+    wait_cut(core, task);
+    return true;
   }
   if (L && !lua_checkstack(L, 6)) luaL_error(L, "not enough memory");
   if (L) {
