@@ -151,6 +151,8 @@ def peers_of(workload, wanted):
                 found[name] = command(source)
         except subprocess.CalledProcessError as e:
             lacks = (e.stderr.strip().splitlines() or [f"{e.cmd[0]} failed"])[0]
+        except OSError as e:  # gcc or pkg-config
+            lacks = str(e)
         if lacks:
             print(f"   {workload} without {name}: {lacks}")
     return found

@@ -58,10 +58,10 @@ static int push_next(lua_State *L, Core *core, AsCompleted *a, int index) {
     lua_rawgeti(L, -1, (lua_Integer)(watch - a->watches) + 1);
     return 1;
   }
-  a->given++;
   Future *late = future_new(L, &future_type, sizeof *late);
   fail_push(L, FAIL_TIMEOUT, NULL);
   future_set_error(L, core, -2, late);
+  a->given++;
   return 1;
 }
 
@@ -136,9 +136,9 @@ static int f_as_completed(lua_State *L) {
   lua_pushlightuserdata(L, core);
   lua_pushcclosure(L, iterate, 1);
   lua_insert(L, -2);
+  anchors_reserve(L, core, 1);
   timer_reserve(L, core);
   if (count > 0) a->anchor = anchor_new(L, core, -1);
-  timer_reserve(L, core);
   for (int i = 0; i < count; i++) {
     lua_rawgeti(L, list, i + 1);
     watch_future(core, &a->watches[i], lua_touserdata(L, -1), a, on_member);

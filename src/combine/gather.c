@@ -106,7 +106,8 @@ static int call_complete(lua_State *L) {
 static void on_child(Core *core, Job *job) {
   Watch *child = container_of(job, Watch, job);
   Gather *gather = child->owner;
-  if (child_done(gather, child)) core_call(core, call_complete, gather->anchor);
+  if (child_done(gather, child) && !core_call(core, call_complete, gather->anchor, "the results of a gather are lost"))
+    future_fail_poor(core, gather->anchor);
   if (gather->finished == gather->distinct) anchor_delete(core, gather->anchor);
 }
 
@@ -166,6 +167,7 @@ static void make_futures(lua_State *L, Core *core, int n) {
 /* Watches the children of the gather at the top. Those that are done already count at once. */
 static void watch_children(lua_State *L, Core *core, Gather *gather, int children) {
   int self = lua_gettop(L), done = 0;
+  bool completes = false;
   gather->anchor = anchor_new(L, core, self); /* from here on nothing but `complete` can raise */
   for (int i = 0; i < gather->count; i++) {
     Watch *watch = &gather->children[i];
@@ -188,9 +190,15 @@ static void watch_children(lua_State *L, Core *core, Gather *gather, int childre
     Watch *watch = &gather->children[i];
     if (!watch->job.run || !future_done(watch->future)) continue;
     done--;
-    if (child_done(gather, watch)) complete(L, core, self, gather);
+    if (!completes) {
+      completes = child_done(gather, watch);
+    } else {
+      gather->finished++;
+      future_seen(watch->future);
+    }
   }
   if (gather->finished == gather->distinct) anchor_delete(core, gather->anchor);
+  if (completes) complete(L, core, self, gather);
 }
 
 /* Pushes a table of the awaitables, checked; all_futures: none is to be made. */

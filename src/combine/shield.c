@@ -35,7 +35,7 @@ static int follow(lua_State *L) {
 
 static void on_inner(Core *core, Job *job) {
   Shield *shield = container_of(job, Watch, job)->owner;
-  core_call(core, follow, shield->anchor);
+  if (!core_call(core, follow, shield->anchor, "the result of a shield is lost")) future_fail_poor(core, shield->anchor);
   anchor_delete(core, shield->anchor);
 }
 

@@ -12,6 +12,7 @@ typedef struct {
   Task *parent; /* borrowed: user value 1 */
   Task *waiter; /* the parent, while it waits for the last member */
   lua_Integer errors;
+  bool poor; /* there was no memory to keep one */
   bool exiting, finished, aborting;
   bool nils;   /* one of the errors is nil */
   bool failed; /* the body ended with an error, nil included */
@@ -53,13 +54,16 @@ static int keep_error(lua_State *L) {
   lua_getiuservalue(L, 1, 1); /* 3 */
   lua_getiuservalue(L, 1, 2); /* 4 */
   push_error_list(L, 3);
-  future_push_error(L, 4, &member->task->future);
-  if (fail_is(L, -1, FAIL_INTERRUPT)) {
-    lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 3, UV_INTERRUPT);
-  }
+  slot_push(L, 4, &member->task->future, SLOT_MAIN);
+  lua_rawseti(L, 5, group->errors + 1);
+  group->errors++;
+  future_seen(&member->task->future);
+  slot_push(L, 4, &member->task->future, SLOT_MAIN);
   group->nils |= lua_isnil(L, -1);
-  lua_rawseti(L, 5, ++group->errors);
+  if (fail_is(L, -1, FAIL_INTERRUPT))
+    lua_setiuservalue(L, 3, UV_INTERRUPT);
+  else
+    lua_pop(L, 1);
   if (!future_done(&group->parent->future)) return 0;
   lua_createtable(L, 0, 3);
   lua_pushliteral(L, "a task of a TaskGroup failed after its parent task was done");
@@ -78,7 +82,9 @@ static void on_member_done(Core *core, Job *job) {
   list_remove(&member->link);
   if (group->waiter && list_empty(&group->members) && wait_pending(group->waiter)) wait_post(core, group->waiter);
   if (member->task->future.state == FUTURE_FAILED) {
-    core_call(core, keep_error, member->anchor);
+    lua_Integer errors = group->errors;
+    core_call(core, keep_error, member->anchor, "an error in a TaskGroup");
+    if (group->errors == errors) group->poor = true;
     if (!group->aborting && !group->parent_cancelled && !future_done(&group->parent->future)) {
       abort_group(core, group);
       group->parent_cancelled = true;
@@ -115,7 +121,7 @@ static int g_create_task(lua_State *L) {
   member->task = task;
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, self, 2);
-  member->anchor = anchor_new(L, core, self);
+  member->anchor = anchor_new(L, core, self); /* task_new has left one */
   list_append(&group->members, &member->link);
   list_append(&task->future.u.callbacks, &member->job.link);
   task_start(L, core, task, eager);
@@ -134,6 +140,10 @@ static int raise_group(lua_State *L, Core *core, Group *group) {
   }
   fail_push(L, FAIL_GROUP, "unhandled errors in a TaskGroup");
   push_error_list(L, AT_GROUP);
+  if (group->poor) {
+    lua_pushliteral(L, "not enough memory");
+    lua_rawseti(L, -2, ++group->errors);
+  }
   if (group->nils) {
     lua_pushinteger(L, group->errors);
     lua_setfield(L, -2, "n");
@@ -156,7 +166,7 @@ static int finish(lua_State *L, Core *core, Group *group) {
     lua_pushnil(L);
     lua_replace(L, AT_CANCELLED);
   }
-  if (!lua_isnil(L, AT_CANCELLED) && group->errors == 0) {
+  if (!lua_isnil(L, AT_CANCELLED) && group->errors == 0 && !group->poor) {
     lua_pushvalue(L, AT_CANCELLED);
     return lua_error(L);
   }
@@ -166,7 +176,7 @@ static int finish(lua_State *L, Core *core, Group *group) {
     lua_pushvalue(L, AT_ERROR);
     lua_rawseti(L, -2, ++group->errors);
   }
-  if (group->errors > 0) return raise_group(L, core, group);
+  if (group->errors > 0 || group->poor) return raise_group(L, core, group);
   return 0;
 }
 
@@ -186,7 +196,7 @@ static int k_exit(lua_State *L, int status, lua_KContext context) {
   Group *group = lua_touserdata(L, AT_GROUP);
   group->waiter = NULL;
   if (wait_cancelled(core->current) && (!group->aborting || lua_isnil(L, AT_CANCELLED))) { /* gh-155433 */
-    wait_push_error(L, core, core->current);
+    wait_keep_error(L, core);
     lua_replace(L, AT_CANCELLED);
     if (!group->aborting) abort_group(core, group);
   }

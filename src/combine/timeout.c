@@ -37,9 +37,9 @@ Scope *scope_new(lua_State *L, Core *core, double when) {
 
 void scope_arm(lua_State *L, Core *core, Scope *scope, int index) {
   if (isnan(scope->when)) return;
+  anchors_reserve(L, core, 1);
   timer_reserve(L, core);
   scope->anchor = anchor_new(L, core, index);
-  timer_reserve(L, core);
   uint64_t when = deadline_at(scope->when);
   if (when <= core_now(core))
     job_post(core, &scope->timer.job);
@@ -142,6 +142,8 @@ static int s_reschedule(lua_State *L) {
   double when = check_deadline(L, 2);
   if (scope->state != SCOPE_ACTIVE)
     return fail_raise(L, FAIL_RUNTIME, "cannot reschedule a timeout that is %s", state_names[scope->state]);
+  anchors_reserve(L, core, 1);
+  timer_reserve(L, core);
   timer_disarm(core, &scope->timer);
   unanchor(core, scope);
   scope->when = when;

@@ -81,9 +81,9 @@ static int spawn(lua_State *L) {
   lua_pushcclosure(L, serve, 1);
   lua_getiuservalue(L, 1, SERVER_HANDLER);
   lua_pushvalue(L, 3);
-  Task *task = task_new(L, core, 5);
-  if (list_empty(&server->fresh)) return 0; /* a finalizer aborted it: the task has a stream that is closed */
-  stream_box_set(box, container_of(list_shift(&server->fresh), Stream, fresh));
+  Task *task = task_new(L, core, 5, 0);
+  if (!list_empty(&server->fresh)) /* else a finalizer aborted it: the task has a stream that is closed */
+    stream_box_set(box, container_of(list_shift(&server->fresh), Stream, fresh));
   task_start(L, core, task, false);
   return 0;
 }
@@ -106,7 +106,7 @@ void on_fresh(Core *core, Job *job) {
   Server *server = container_of(job, Server, job);
   if (list_empty(&server->fresh)) return;
   Stream *stream = container_of(server->fresh.next, Stream, fresh);
-  core_call(core, spawn_in_context, server->anchor);
+  core_call(core, spawn_in_context, server->anchor, "a connection is dropped");
   if (!list_empty(&stream->fresh)) { /* no memory for the task */
     list_remove(&stream->fresh);
     stream_abort(stream);

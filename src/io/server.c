@@ -40,6 +40,7 @@ void server_close(Server *server) {
   timer_disarm(server->core, &server->pause);
   Task *forever = server->forever;
   if (forever && wait_pending(forever)) wait_post(server->core, forever);
+  if (list_empty(&server->listeners)) server_settled(server); /* it never came to listening */
   list_each_safe(link, &server->listeners) listener_close(container_of(link, Listener, link));
 }
 
@@ -311,6 +312,7 @@ static int k_forever(lua_State *L, int status, lua_KContext context) {
   Task *task = core->current;
   Server *server = ((ServerBox *)((Op *)lua_touserdata(L, 1))->self)->server;
   if (server->forever == task) server->forever = NULL;
+  server_close(server);
   lua_settop(L, 1);
   if (wait_cancelled(task)) {
     wait_push_error(L, core, task);
@@ -318,7 +320,6 @@ static int k_forever(lua_State *L, int status, lua_KContext context) {
     lua_pushnil(L);
     fail_push_cancelled(L);
   }
-  server_close(server);
   if (ended(server)) return lua_error(L);
   list_append(&server->closers, &task->wait.u.link);
   return wait_park(L, core, task, abort_link, k_forever_closed, (lua_KContext)core);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/stream.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -198,14 +199,17 @@ StreamOptions stream_options(lua_State *L, int arg) {
   return (StreamOptions){field_size(L, arg, "limit", STREAM_LIMIT, 1), field_flag(L, arg, "nodelay", true)};
 }
 
-static void push_text(lua_State *L, const Stream *stream) {
+enum { STREAM_TEXT = 2 * ADDRESS_TEXT + 48 };
+
+static char *stream_text(const Stream *stream, char text[STREAM_TEXT]) {
   char self[ADDRESS_TEXT], peer[ADDRESS_TEXT];
   const char *state = stream->closed     ? "closed"
                       : stream->closing  ? "closing"
                       : !stream->read_end ? "open"
                       : stream->read_end == UV_EOF ? "open, at end of stream" : "lost";
-  lua_pushfstring(L, "neap.Stream (%s, %s -> %s)", state, address_text(&stream->self, self),
-                  address_text(&stream->peer, peer));
+  snprintf(text, STREAM_TEXT, "neap.Stream (%s, %s -> %s)", state, address_text(&stream->self, self),
+           address_text(&stream->peer, peer));
+  return text;
 }
 
 /* An unreferenced stream is closed. Whoever waited in it is gone too: the Lua state closes. */
@@ -220,12 +224,13 @@ static int stream_gc(lua_State *L) {
   list_create(&stream->drainers);
   list_create(&stream->closers);
   bool forgotten = !stream->closing;
-  if (forgotten && core->debug) push_text(L, stream);
+  char text[STREAM_TEXT] = "";
+  if (forgotten && core->debug) stream_text(stream, text);
   stream_close(stream);
   release(stream);
   if (!forgotten || !core->debug) return 0;
   const char *where = lua_getiuservalue(L, 1, STREAM_ORIGIN) == LUA_TSTRING ? lua_tostring(L, -1) : "?";
-  report_text(L, core, "%s was never closed (made at %s)", lua_tostring(L, -2), where);
+  report_text(L, core, "%s was never closed (made at %s)", text, where);
   return 0;
 }
 
@@ -302,8 +307,9 @@ static int f_get_extra_info(lua_State *L) {
 
 static int f_tostring(lua_State *L) {
   StreamBox *box = object_check(L, 1, &stream_type);
+  char text[STREAM_TEXT];
   if (box->stream)
-    push_text(L, box->stream);
+    lua_pushstring(L, stream_text(box->stream, text));
   else
     lua_pushliteral(L, "neap.Stream (closed)");
   return 1;

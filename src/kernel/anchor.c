@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Anchors: one table, at index 1 of the service thread's stack, with numbered slots. Making one may
  * raise; giving one back cannot, so it is done from uv callbacks' jobs too. */
+#include <string.h>
+
 #include "base/memory.h"
 #include "kernel/object.h"
 
@@ -26,17 +28,22 @@ static void grow(lua_State *L, Core *core) {
   core->slot_room = room;
 }
 
-uint32_t anchor_new(lua_State *L, Core *core, int index) {
-  index = lua_absindex(L, index);
-  if (UNLIKELY(core->closed)) luaL_error(L, "the Lua state is closing");
-  if (core->free_count == 0) {
+void anchors_make(lua_State *L, Core *core, uint32_t n) {
+  while (core->free_count < n) {
     if (core->slot_count == core->slot_room) grow(L, core);
     lua_rawgeti(L, LUA_REGISTRYINDEX, core->anchors);
     lua_pushboolean(L, 0);
     lua_rawseti(L, -2, core->slot_count + 1); /* may raise; from here on nothing does */
     lua_pop(L, 1);
-    core->free_slots[core->free_count++] = ++core->slot_count;
+    memmove(core->free_slots + 1, core->free_slots, core->free_count++ * sizeof *core->free_slots);
+    core->free_slots[0] = ++core->slot_count; /* the last to be used */
   }
+}
+
+uint32_t anchor_new(lua_State *L, Core *core, int index) {
+  index = lua_absindex(L, index);
+  if (UNLIKELY(core->closed)) luaL_error(L, "the Lua state is closing");
+  anchors_reserve(L, core, 1);
   uint32_t slot = core->free_slots[--core->free_count];
   lua_pushvalue(L, index);
   anchor_set(L, core, slot);

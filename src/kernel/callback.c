@@ -133,15 +133,22 @@ static int f_call_soon_threadsafe(lua_State *L) {
   return results;
 }
 
+/* After callback_new: its finalizers may have taken what was reserved before. */
+static void arm(lua_State *L, Core *core, Callback *callback, uint64_t when) {
+  if (UNLIKELY(!heap_reserve(&core->timers))) {
+    drop(core, callback);
+    luaL_error(L, "not enough memory");
+  }
+  timer_arm(core, &callback->timer, when);
+}
+
 static int call_when(lua_State *L, double when) {
   Core *core = core_of(L);
   check_function(L, 2);
   lua_remove(L, 1);
-  timer_reserve(L, core);
   Callback *callback = callback_new(L, core, 1);
   callback->when = when;
-  timer_reserve(L, core);
-  timer_arm(core, &callback->timer, deadline_at(when));
+  arm(L, core, callback, deadline_at(when));
   return 1;
 }
 
@@ -209,13 +216,11 @@ static int insist(lua_State *L) {
 
 void insist_later(lua_State *L, Core *core, int task, double seconds) {
   task = lua_absindex(L, task);
-  timer_reserve(L, core);
   lua_pushlightuserdata(L, core);
   lua_pushcclosure(L, insist, 1);
   lua_pushvalue(L, task);
   Callback *callback = callback_new(L, core, lua_gettop(L) - 1);
-  timer_reserve(L, core);
-  timer_arm(core, &callback->timer, deadline_in(core, seconds));
+  arm(L, core, callback, deadline_in(core, seconds));
   lua_pop(L, 1);
 }
 

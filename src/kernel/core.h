@@ -133,14 +133,19 @@ static inline void timer_setup(Timer *timer, JobFn run) {
 }
 
 /* ---- anchors: strong references that C holds, in numbered slots ---- */
-uint32_t anchor_new(lua_State *L, Core *core, int index); /* raises when out of memory */
+uint32_t anchor_new(lua_State *L, Core *core, int index); /* raises when out of memory and none is reserved */
+void anchors_make(lua_State *L, Core *core, uint32_t n);
+static inline void anchors_reserve(lua_State *L, Core *core, uint32_t n) { /* free ones; runs no finalizers */
+  if (UNLIKELY(core->free_count < n)) anchors_make(L, core, n);
+}
 void anchor_delete(Core *core, uint32_t slot);            /* never raises */
 void anchor_push(Core *core, lua_State *L, uint32_t slot);
 void anchor_set(lua_State *L, Core *core, uint32_t slot); /* pops the value; the slot exists */
 
 void anchors_purge(lua_State *L, Core *core); /* run() ends: what waits for the loop gives up */
 
-/* A protected call of function(anchored object or nil, core) from the loop, outside any task. */
-void core_call(Core *core, lua_CFunction function, uint32_t slot);
+/* A protected call of function(anchored object or nil, core) from the loop, outside any task. False: it
+ * failed, as a rule for want of memory; then `lost`, unless NULL, is told on stderr. */
+bool core_call(Core *core, lua_CFunction function, uint32_t slot, const char *lost);
 
 #endif

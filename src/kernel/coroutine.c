@@ -48,12 +48,16 @@ static int async_call(lua_State *L) {
   Core *core = core_of(L);
   int n = lua_gettop(L);
   bool debug = core->debug;
-  lua_pushvalue(L, lua_upvalueindex(2));
-  if (n > 0) lua_insert(L, 1);
-  coro_make(L, 1, n, debug);
   if (UNLIKELY(debug)) {
     trace_where(L, L, 1);
-    lua_setiuservalue(L, 1, n + 2);
+    lua_insert(L, 1);
+  }
+  lua_pushvalue(L, lua_upvalueindex(2));
+  if (n > 0) lua_insert(L, 1 + debug);
+  coro_make(L, 1 + debug, n, debug);
+  if (UNLIKELY(debug)) {
+    lua_pushvalue(L, 1);
+    lua_setiuservalue(L, 2, n + 2);
   }
   return 1;
 }

@@ -49,5 +49,5 @@ static int report_slow(lua_State *L) {
 
 void debug_check_step(Core *core, Task *task) {
   UNUSED(task);
-  if (uv_hrtime() - core->step_started > (uint64_t)SLOW_MS * 1000000) core_call(core, report_slow, 0);
+  if (uv_hrtime() - core->step_started > (uint64_t)SLOW_MS * 1000000) core_call(core, report_slow, 0, "the report of a slow step is lost");
 }

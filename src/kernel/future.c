@@ -2,6 +2,7 @@
 #include "kernel/future.h"
 
 #include "kernel/fail.h"
+#include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/trace.h"
 
@@ -41,11 +42,11 @@ void slot_set(lua_State *L, int index, Future *future, int slot) {
       lua_setiuservalue(L, index, 1);
       return;
     }
-    lua_createtable(L, SLOT_CONTEXT, 0);
+    lua_createtable(L, SLOT_ORIGIN, 0); /* room for all: setting one later cannot fail */
     lua_getiuservalue(L, index, 1);
     if (lua_isnil(L, -1)) {
       lua_pop(L, 1);
-      lua_pushboolean(L, 0); /* the field exists: setting it later cannot fail */
+      lua_pushboolean(L, 0);
     }
     lua_rawseti(L, -2, SLOT_MAIN);
     lua_setiuservalue(L, index, 1);
@@ -107,6 +108,17 @@ void future_finish(Core *core, Future *future, FutureState state) {
 void future_set_results(lua_State *L, Core *core, int index, Future *future, int n) {
   future_store(L, index, future, n);
   future_finish(core, future, FUTURE_FINISHED);
+}
+
+void future_fail_poor(Core *core, uint32_t slot) {
+  lua_State *service = core->service;
+  anchor_push(core, service, slot);
+  Future *future = lua_touserdata(service, -1);
+  lua_pushvalue(service, SERVICE_NO_MEMORY);
+  slot_replace(service, -2, future);
+  lua_pop(service, 1);
+  future->count = 1;
+  future_fail(core, future, NULL);
 }
 
 Failure *future_store_error(lua_State *L, int index, Future *future) {

@@ -81,6 +81,7 @@ void future_set_results(lua_State *L, Core *core, int index, Future *future, int
 void future_set_error(lua_State *L, Core *core, int index, Future *future); /* pops the error */
 Failure *future_store_error(lua_State *L, int index, Future *future);   /* pops the error */
 void future_fail(Core *core, Future *future, Failure *failure);         /* never raises */
+void future_fail_poor(Core *core, uint32_t slot); /* the anchored one, with "not enough memory"; needs none */
 
 /* Looking. */
 int future_result(lua_State *L, Core *core, int index, Future *future); /* pushes the results or raises */

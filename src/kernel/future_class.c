@@ -58,6 +58,7 @@ static int f_cancel(lua_State *L) {
     }
     lua_settop(L, 2);
   }
+  core->cancel_depth = 0; /* an error may have left it */
   bool accepted = future_cancel(core, future, L, 1, lua_isnil(L, 2) ? 0 : 2);
   if (accepted && grace >= 0) insist_later(L, core, 1, grace);
   lua_pushboolean(L, accepted);
@@ -167,8 +168,11 @@ static int k_await(lua_State *L, int status, lua_KContext context) {
 bool future_abort_await(Core *core, Task *task, lua_State *L, int message) {
   Future *future = task->wait.u.future;
   if (core->cancel_depth >= CANCEL_DEPTH && !future_done(future)) {
+    if (!wait_pending(task)) return false;
+    wait_note(core, task, L, message);
     list_remove(&task->wait.job.link);
-    return wait_abort(core, task, L, message);
+    wait_cut(core, task);
+    return true;
   }
   if (L && !lua_checkstack(L, 6)) luaL_error(L, "not enough memory");
   if (L) {

@@ -40,8 +40,10 @@ static bool of_interpreter(lua_State *L, void (*handler)(int)) {
   memcpy(&address, &handler, sizeof address);
   if (!dladdr((void *)getauxval(AT_ENTRY), &program) || !dladdr(address, &owner)) return false;
   if (program.dli_fbase != owner.dli_fbase) return false;
-  bool is = lua_getglobal(L, "arg") == LUA_TTABLE;
-  lua_pop(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+  lua_pushliteral(L, "arg");
+  bool is = lua_rawget(L, -2) == LUA_TTABLE;
+  lua_pop(L, 2);
   return is;
 }
 

@@ -63,19 +63,23 @@ static int call_report_orphans(lua_State *L) {
   return 0;
 }
 
-void core_call(Core *core, lua_CFunction function, uint32_t slot) {
+static void tell_lost(const char *lost, const char *why) {
+  if (lost) lua_writestringerror("neap: %s: ", lost), lua_writestringerror("%s\n", why);
+}
+
+bool core_call(Core *core, lua_CFunction function, uint32_t slot, const char *lost) {
   lua_State *L = core->from;
-  if (!lua_checkstack(L, LUA_MINSTACK)) return;
+  if (!lua_checkstack(L, LUA_MINSTACK)) return tell_lost(lost, "not enough memory"), false;
   lua_pushcfunction(L, function);
   if (slot)
     anchor_push(core, L, slot);
   else
     lua_pushnil(L);
   lua_pushlightuserdata(L, core);
-  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
-  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1);
-  lua_writestringerror("neap: a callback was lost: %s\n", text);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return true;
+  tell_lost(lost, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1));
   lua_pop(L, 1);
+  return false;
 }
 
 _Thread_local Core *core_draining;
@@ -110,7 +114,7 @@ static void drain(Core *core) {
     left--;
   }
   if (!list_empty(&core->orphans) && list_empty(&core->ready) && core->clock == CLOCK_REAL)
-    core_call(core, call_report_orphans, 0); /* about to block: time to tell */
+    core_call(core, call_report_orphans, 0, "an error that was never retrieved is lost"); /* about to block: time to tell */
   core->draining = false;
   core_draining = outer;
   if (core->closed) return; /* os.exit(code, true) in a task */

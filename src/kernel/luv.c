@@ -147,10 +147,9 @@ static int preloaded(lua_State *L) {
 }
 
 void luv_tame(lua_State *L, Core *core) {
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key); /* keeps it, should neap be opened anew after an error */
   core->luv->pcall = protected_call;
-  lua_pushlightuserdata(L, core);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
-  lua_pushlightuserdata(L, core);
   lua_pushcclosure(L, walk, 1);
   lua_setfield(L, -2, "walk");
   lua_pushlightuserdata(L, core);

@@ -10,7 +10,7 @@
 LuvContext *luv_open(lua_State *L);
 
 /* Errors in luv's callbacks go to the exception handler (luv would exit the process), uv.walk skips
- * our handles. Before the core's handles are made; the module table is at the top. */
+ * our handles. The module table and the core are at the top; pops the core. */
 void luv_tame(lua_State *L, Core *core);
 
 #endif

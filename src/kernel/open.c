@@ -34,10 +34,17 @@ static void pin(void) {
 }
 
 /* The core is Lua memory: finalizers of others that run after this one still find it. */
+static int report_last(lua_State *L) {
+  report_failures(L, lua_touserdata(L, 1));
+  return 0;
+}
+
 static int core_gc(lua_State *L) {
   Core *core = lua_touserdata(L, 1);
   if (core->closed) return 0;
-  report_failures(L, core);
+  lua_pushcfunction(L, report_last);
+  lua_pushlightuserdata(L, core);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_writestringerror("neap: %s\n", "errors that were never retrieved are lost: not enough memory");
   loop_close(core);
   return 0;
 }
@@ -92,6 +99,7 @@ Core *kernel_open(lua_State *L) {
   trace_open(L, core);
   pool_open(L, core, task_body, trace_on_error, await_function);
   context_open(L, core);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
   luv_tame(L, core);
   lua_pop(L, 1);
   const char *debug = getenv("NEAP_DEBUG");

@@ -2,6 +2,7 @@
 #include "kernel/report.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/fail.h"
@@ -74,15 +75,27 @@ void report(lua_State *L, Core *core) {
   lua_settop(L, context - 1);
 }
 
-void report_text(lua_State *L, Core *core, const char *format, ...) {
-  va_list args;
-  luaL_checkstack(L, 8, NULL);
+/* core, text */
+static int report_message(lua_State *L) {
   lua_createtable(L, 0, 1);
-  va_start(args, format);
-  lua_pushvfstring(L, format, args);
-  va_end(args);
+  lua_pushstring(L, lua_touserdata(L, 2));
   lua_setfield(L, -2, "message");
-  report(L, core);
+  report(L, lua_touserdata(L, 1));
+  return 0;
+}
+
+void report_text(lua_State *L, Core *core, const char *format, ...) {
+  char text[512];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  lua_pushcfunction(L, report_message);
+  lua_pushlightuserdata(L, core);
+  lua_pushlightuserdata(L, text);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return;
+  lua_pop(L, 1);
+  lua_writestringerror("neap: not enough memory to report that %s\n", text);
 }
 
 void failure_describe(lua_State *L, int index, Future *future) {
@@ -115,14 +128,29 @@ static void failure_report(lua_State *L, Core *core) {
   lua_settop(L, failure - 1);
 }
 
+/* failure, core */
+static int anchor_failure(lua_State *L) {
+  Failure *failure = lua_touserdata(L, 1);
+  Core *core = lua_touserdata(L, 2);
+  failure->anchor = anchor_new(L, core, 1);
+  list_append(&core->orphans, &failure->link);
+  return 0;
+}
+
 /* Collected with its future: if unseen it is kept until the loop has time for it. */
 static int failure_gc(lua_State *L) {
   Failure *failure = lua_touserdata(L, 1);
   Core *core = core_of(L);
   if (failure->seen || list_empty(&failure->link) || core->closed) return 0;
   list_remove(&failure->link);
-  failure->anchor = anchor_new(L, core, 1);
-  list_append(&core->orphans, &failure->link);
+  lua_settop(L, 1);
+  lua_pushcfunction(L, anchor_failure);
+  lua_pushvalue(L, 1);
+  lua_pushlightuserdata(L, core);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return 0;
+  lua_getiuservalue(L, 1, 1);
+  const char *text = lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1);
+  lua_writestringerror("neap: an error was never retrieved, and there is not enough memory to report it: %s\n", text);
   return 0;
 }
 
@@ -154,6 +182,7 @@ void report_failures(lua_State *L, Core *core) {
       garbage = true;
       continue;
     }
+    anchors_reserve(L, core, 1);
     list_remove(&failure->link);
     failure->anchor = anchor_new(L, core, -1);
     lua_pop(L, 1);
@@ -186,9 +215,9 @@ static int f_set(lua_State *L) {
   Core *core = core_of(L);
   if (!lua_isnoneornil(L, 1) && !lua_isfunction(L, 1)) return argument_error(L, 1, "function or nil");
   lua_settop(L, 1);
+  int handler = lua_isnil(L, 1) ? LUA_NOREF : luaL_ref(L, LUA_REGISTRYINDEX);
   luaL_unref(L, LUA_REGISTRYINDEX, core->handler);
-  core->handler = LUA_NOREF;
-  if (!lua_isnil(L, 1)) core->handler = luaL_ref(L, LUA_REGISTRYINDEX);
+  core->handler = handler;
   return 0;
 }
 

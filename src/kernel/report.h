@@ -11,7 +11,7 @@ extern const luaL_Reg report_functions[]; /* set_exception_handler and its like 
 
 /* Calls the handler with {message =, ...}: the table at the top, which is popped. Raises nothing. */
 void report(lua_State *L, Core *core);
-void report_text(lua_State *L, Core *core, const char *format, ...); /* a context of a message only */
+void report_text(lua_State *L, Core *core, const char *format, ...); /* a message only; printf's format; raises nothing */
 void report_orphans(lua_State *L, Core *core);  /* failed futures that were collected unseen */
 void report_failures(lua_State *L, Core *core); /* and all others: the loop ends */
 void failure_remember(lua_State *L, const Failure *failure); /* the one at the top, which stays */

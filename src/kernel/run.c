@@ -25,7 +25,7 @@ static void on_done(Core *core, Job *job) {
   core_stop(core);
 }
 
-typedef enum { LEFT_DONE, LEFT_STOPPED, LEFT_DEADLOCK, LEFT_INTERRUPTED, LEFT_THROWN } Left;
+typedef enum { LEFT_DONE, LEFT_STOPPED, LEFT_DEADLOCK, LEFT_INTERRUPTED, LEFT_THROWN, LEFT_RAISED } Left;
 
 /* Turns the loop until `done` or something else ends it. */
 static Left turn(Core *core, const bool *done) {
@@ -45,30 +45,58 @@ static Left turn(Core *core, const bool *done) {
   }
 }
 
-/* Runs the future to its end. Raises if that cannot be. */
-static void run_until(lua_State *L, Core *core, Future *future) {
-  if (future_done(future)) return;
+typedef struct {
+  Core *core;
+  const bool *done;
+  bool entered;
+  Left left;
+} Turn;
+
+static int call_turn(lua_State *L) {
+  Turn *it = lua_touserdata(L, 1);
+  it->entered = true;
+  it->left = turn(it->core, it->done);
+  return 0;
+}
+
+/* Nothing of ours raises in there, but luv does when it has no memory for the arguments of a callback:
+ * LEFT_RAISED, the error is at the top. No memory for the protected call is no reason not to turn. */
+static Left turn_protected(lua_State *L, Core *core, const bool *done) {
+  Turn it = {core, done, false, LEFT_RAISED};
+  lua_pushcfunction(L, call_turn);
+  lua_pushlightuserdata(L, &it);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK || it.entered) return it.left;
+  lua_pop(L, 1);
+  return turn(core, done);
+}
+
+/* Runs the future to its end, or tells why that cannot be. */
+static Left run_until(lua_State *L, Core *core, Future *future) {
+  if (future_done(future)) return LEFT_DONE;
   Watch watch = {.fired = false};
   watch.job.run = on_done;
   list_append(&future->u.callbacks, &watch.job.link);
   Left left;
   core->thrown = false;
-  while ((left = turn(core, &watch.fired)) == LEFT_INTERRUPTED) {
+  while ((left = turn_protected(L, core, &watch.fired)) == LEFT_INTERRUPTED) {
     bool first = core->interrupts_seen == 0;
     core->interrupts_seen = core->interrupts;
     if (!first || core->interrupts > 1 || future_done(future)) break;
     future_cancel(core, future, NULL, 0, 0);
   }
   list_remove(&watch.job.link);
-  switch (left) {
-    case LEFT_DONE: return;
-    case LEFT_THROWN: trace_throw(L, core); break;
-    case LEFT_DEADLOCK: deadlock_raise(L, core, "nothing is ready, no timer and no I/O is left, and"); break;
-    case LEFT_INTERRUPTED: fail_push(L, FAIL_INTERRUPT, "interrupted"), lua_error(L); break;
-    case LEFT_STOPPED:
-      fail_push(L, FAIL_RUNTIME, "the loop was stopped before the future completed"), lua_error(L);
-      break;
+  return left;
+}
+
+/* core, why */
+static int raise_left(lua_State *L) {
+  switch ((Left)lua_tointeger(L, 2)) {
+    case LEFT_THROWN: return trace_throw(L, lua_touserdata(L, 1));
+    case LEFT_DEADLOCK: return deadlock_raise(L, lua_touserdata(L, 1), "nothing is ready, no timer and no I/O is left, and");
+    case LEFT_INTERRUPTED: fail_push(L, FAIL_INTERRUPT, "interrupted"); break;
+    default: fail_push(L, FAIL_RUNTIME, "the loop was stopped before the future completed"); break;
   }
+  return lua_error(L);
 }
 
 /* ---- the end of run(): every task is cancelled and waited for ---- */
@@ -83,64 +111,84 @@ static void cancel_all(Core *core) {
     if (!task->reached) future_cancel(core, &task->future, NULL, 0, 0);
 }
 
+static void insist_on(Core *core, Task *task) {
+  task->insist = true;
+  if (!task->wait.abort || !task->wait.abort(core, task, NULL, 0)) task->must_cancel = true;
+}
+
 static bool insist_all(Core *core) {
   bool any = false;
   uint32_t slot = 0;
   for (Task *task; (task = task_each(core, &slot)) != NULL;) {
     if (task->insist) continue;
-    any = task->insist = true;
+    any = true;
     task->cancels++;
-    if (!task->wait.abort || !task->wait.abort(core, task, NULL, 0)) task->must_cancel = true;
+    insist_on(core, task);
   }
   return any;
 }
 
-static void on_grace(Core *core, Job *job) {
+/* The time of grace is over for those that were cancelled. */
+static void on_grace_over(Core *core, Job *job) {
   UNUSED(job);
-  insist_all(core);
+  uint32_t slot = 0;
+  for (Task *task; (task = task_each(core, &slot)) != NULL;)
+    if (task->cancels > 0 && !task->insist) insist_on(core, task);
 }
 
 static int raise_ignored(lua_State *L) {
   return deadlock_raise(L, lua_touserdata(L, 1), "run() cannot end, tasks ignore their cancellation:");
 }
 
-/* Tasks that nothing can end any more: pushes the error that names them, and gives them up. */
-static void abandon_all(lua_State *L, Core *core) {
-  lua_pushcfunction(L, raise_ignored);
-  lua_pushlightuserdata(L, core);
-  lua_pcall(L, 1, 0, 0);
-  uint32_t slot = 0;
-  for (Task *task; (task = task_each(core, &slot)) != NULL;) task_abandon(core, task);
+/* core: what nobody looked at */
+static int report_rest(lua_State *L) {
+  report_failures(L, lua_touserdata(L, 1));
+  return 0;
 }
 
-/* Ends all tasks. Raises if some would not end, after everything else is done. */
-static void finish_tasks(lua_State *L, Core *core, double grace) {
-  bool abandoned = false;
+/* Calls function(core, number), leaves its error at the top. */
+static int try(lua_State *L, Core *core, lua_CFunction function, lua_Integer number) {
+  lua_pushcfunction(L, function);
+  lua_pushlightuserdata(L, core);
+  lua_pushinteger(L, number);
+  return lua_pcall(L, 2, 0, 0);
+}
+
+enum { RAISED_LIMIT = 1000 };
+
+/* Ends all tasks, with memory or without. Tasks that nothing can end any more are named by an error,
+ * which is left at the top, and abandoned. */
+static int finish_tasks(lua_State *L, Core *core, double grace) {
+  int status = LUA_OK;
   if (core->live > 0) {
     bool never = false;
-    Timer timer;
-    timer_setup(&timer, on_grace);
-    timer_reserve(L, core);
-    timer_arm(core, &timer, deadline_in(core, grace));
+    Timer over;
+    timer_setup(&over, on_grace_over);
     cancel_all(core);
+    if (heap_reserve(&core->timers))
+      timer_arm(core, &over, deadline_in(core, grace));
+    else
+      job_post(core, &over.job);
     core->until_empty = true;
     core->ignoring = 0;
-    for (Left left; core->live > core->ignoring && (left = turn(core, &never)) != LEFT_DONE;) {
+    int raised = 0;
+    for (Left left; core->live > core->ignoring && (left = turn_protected(L, core, &never)) != LEFT_DONE;) {
+      if (left == LEFT_RAISED && (lua_pop(L, 1), ++raised == RAISED_LIMIT)) break;
       core->interrupts_seen = core->interrupts;
       core->thrown = false;
       if (left == LEFT_DEADLOCK && !insist_all(core)) break;
     }
     core->until_empty = false;
-    timer_disarm(core, &timer);
-    abandoned = core->live > 0;
-    if (abandoned) abandon_all(L, core);
+    timer_disarm(core, &over);
+    if (core->live > 0) status = try(L, core, raise_ignored, 0);
+    uint32_t slot = 0;
+    for (Task *task; core->live > 0 && (task = task_each(core, &slot)) != NULL;) task_abandon(core, task);
   }
-  int error = lua_gettop(L);
   anchors_purge(L, core);
-  report_failures(L, core);
-  if (!abandoned) return;
-  lua_settop(L, error);
-  lua_error(L);
+  if (try(L, core, report_rest, 0) == LUA_OK) return status;
+  if (status == LUA_OK) return LUA_ERRRUN; /* the errors stay for the next time */
+  lua_pop(L, 1);
+  return status;
 }
 
 /* ---- entering ---- */
@@ -149,12 +197,13 @@ typedef struct {
   double grace;
   ClockMode clock;
   bool debug;
+  bool last; /* Runner:close(): afterwards the clock is the real one, and debug mode is off */
 } Options;
 
 enum { GRACE = 10 }; /* seconds a task may take to end when run() does, before cancellation repeats */
 
 static Options check_options(lua_State *L, Core *core, int arg) {
-  Options o = {GRACE, CLOCK_REAL, core->debug};
+  Options o = {GRACE, CLOCK_REAL, core->debug, false};
   if (lua_isnoneornil(L, arg)) return o;
   luaL_checktype(L, arg, LUA_TTABLE);
   if (lua_getfield(L, arg, "clock") != LUA_TNIL) {
@@ -177,19 +226,6 @@ static Options check_options(lua_State *L, Core *core, int arg) {
 static void check_enterable(lua_State *L, Core *core, const char *what) {
   if (run_active(core) || core->current)
     fail_raise(L, FAIL_RUNTIME, "%s cannot be called while the loop is running", what);
-}
-
-/* future, core: its results stay in it */
-static int run_inner(lua_State *L) {
-  run_until(L, lua_touserdata(L, 2), lua_touserdata(L, 1));
-  return 0;
-}
-
-static int close_inner(lua_State *L) {
-  Core *core = lua_touserdata(L, 1);
-  Options *options = lua_touserdata(L, 2);
-  finish_tasks(L, core, options->grace);
-  return 0;
 }
 
 /* Is no pcall, xpcall, resume or the like between here and the bottom of the main thread? */
@@ -219,40 +255,39 @@ static int raise_out(lua_State *L, Core *core) {
   return lua_error(L);
 }
 
-/* Runs the future at `index`, alone at the top; with options also ends everything else. Leaves the
- * results and returns their number, or raises. */
+/* Runs the future at `index`, alone at the top, or (0) none; with options also ends everything else.
+ * Leaves the results and returns their number, or raises. */
 static int enter(lua_State *L, Core *core, int index, Options *options) {
-  Future *future = lua_touserdata(L, index);
+  Future *future = index ? lua_touserdata(L, index) : NULL;
   ClockMode clock = core->clock;
   bool debug = core->debug;
   int handler = core->handler;
+  core->interrupts = core->interrupts_seen = 0;
+  bool sigint = interrupt_take(L, core); /* may raise; from here on nothing does, until all is as it was */
+  if (options && options->last) {
+    clock = CLOCK_REAL;
+    debug = false;
+  }
   if (options && options->clock == CLOCK_VIRTUAL) {
     core->clock = CLOCK_VIRTUAL;
     core->now = 0;
   }
   if (options) core->debug = options->debug;
-  bool sigint = interrupt_take(L, core);
   lua_State *from = core->from;
   core->running = true;
-  core->interrupts = core->interrupts_seen = 0;
   core->luv->mode = UV_RUN_DEFAULT;
   core->loop->stop_flag = 0; /* a uv_stop() that came too late for the last run */
   core->from = L;
-  lua_pushcfunction(L, run_inner);
-  lua_pushvalue(L, index);
-  lua_pushlightuserdata(L, core);
-  int status = lua_pcall(L, 2, 0, 0); /* an error stays at the top */
+  Left left = future ? run_until(L, core, future) : LEFT_DONE;
+  int status = left == LEFT_DONE ? LUA_OK : LUA_ERRRUN; /* an error stays at the top */
+  if (left != LEFT_DONE && left != LEFT_RAISED) try(L, core, raise_left, left);
   if (options) {
-    if (status == LUA_OK) future_seen(future);
-    lua_pushcfunction(L, close_inner);
-    lua_pushlightuserdata(L, core);
-    lua_pushlightuserdata(L, options);
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-      if (status == LUA_OK)
-        status = LUA_ERRRUN;
-      else
-        lua_pop(L, 1);
-    }
+    if (status == LUA_OK && future) future_seen(future);
+    int ending = finish_tasks(L, core, options->grace);
+    if (status == LUA_OK)
+      status = ending;
+    else if (ending != LUA_OK)
+      lua_pop(L, 1);
     if (core->handler != handler && core->handler != LUA_NOREF && handler == LUA_NOREF) {
       luaL_unref(L, LUA_REGISTRYINDEX, core->handler); /* set inside: it was this run's */
       core->handler = LUA_NOREF;
@@ -267,6 +302,7 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
   core->from = from;
   if (sigint) interrupt_give(core);
   if (status != LUA_OK) return raise_out(L, core);
+  if (!future) return 0;
   if (pressed && future->state == FUTURE_CANCELLED && object_is(&future->head, &task_type.type) &&
       task_uncancel((Task *)future) == 0) {
     fail_push(L, FAIL_INTERRUPT, "interrupted");
@@ -288,10 +324,7 @@ static int f_run(lua_State *L) {
   if (options.clock == CLOCK_VIRTUAL && !heap_empty(&core->timers))
     return fail_raise(L, FAIL_RUNTIME, "timers of the real clock are pending; run() with a virtual clock cannot start");
   lua_settop(L, 1);
-  bool debug = core->debug;
-  core->debug = options.debug;
   if (!future_test(L, 1)) task_spawn(L, core, 1);
-  core->debug = debug;
   return enter(L, core, 1, &options);
 }
 
@@ -356,18 +389,11 @@ static int runner_close(lua_State *L) {
   Runner *runner = object_check(L, 1, &runner_type);
   if (runner->closed) return 0;
   check_enterable(L, core, "Runner:close()");
-  runner->closed = true;
   Options options = runner->options;
   options.clock = CLOCK_REAL;
-  ClockMode clock = core->clock;
-  Future *done = future_new(L, &future_type, sizeof(Future));
-  future_set_results(L, core, -1, done, 0);
-  int index = lua_gettop(L);
-  enter(L, core, index, &options);
-  UNUSED(clock);
-  core->clock = CLOCK_REAL;
-  core->debug = false;
-  return 0;
+  options.last = true;
+  runner->closed = true;
+  return enter(L, core, 0, &options);
 }
 
 static const luaL_Reg runner_methods[] = {{"run", runner_run}, {"close", runner_close}, {NULL, NULL}};

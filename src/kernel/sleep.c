@@ -7,10 +7,11 @@
 
 static bool abort_sleep(Core *core, Task *task, lua_State *L, int message) {
   if (!wait_pending(task)) return false;
-  Timer *timer = (Timer *)(void *)&task->wait;
-  timer_disarm(core, timer);
+  wait_note(core, task, L, message);
+  timer_disarm(core, (Timer *)(void *)&task->wait);
   task->wait.job.run = task_step;
-  return wait_abort(core, task, L, message);
+  wait_cut(core, task);
+  return true;
 }
 
 /* The time has come: the task runs in the next tick, as after any other wait. */

@@ -17,14 +17,6 @@ static void spawn_check_options(lua_State *L, int options) {
   lua_pop(L, 2);
 }
 
-static void set_options(lua_State *L, Task *task, int self, int options) {
-  lua_getfield(L, options, "name");
-  slot_set_flag(L, self, &task->future, SLOT_NAME, FUTURE_NAME, lua_gettop(L));
-  if (lua_getfield(L, options, "context") != LUA_TNIL)
-    slot_set_flag(L, self, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, lua_gettop(L));
-  lua_pop(L, 2);
-}
-
 void spawn_check(lua_State *L, int index, int options) {
   if (future_test(L, index))
     luaL_argerror(L, index, "coroutine object, function or operation expected, got a future: see ensure_future");
@@ -40,15 +32,13 @@ void spawn_discard(lua_State *L, int index) {
 
 Task *spawn_new(lua_State *L, Core *core, int index, int options, bool *eager) {
   *eager = false;
+  if (!lua_isnoneornil(L, options)) {
+    lua_getfield(L, options, "eager_start");
+    *eager = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+  }
   lua_pushvalue(L, index);
-  int first = lua_gettop(L);
-  Task *task = task_new(L, core, first);
-  if (lua_isnoneornil(L, options)) return task;
-  set_options(L, task, first, options);
-  lua_getfield(L, options, "eager_start");
-  *eager = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return task;
+  return task_new(L, core, lua_gettop(L), options);
 }
 
 /* task = create_task(awaitable [, {name =, context =, eager_start =}]) */

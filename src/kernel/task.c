@@ -106,8 +106,18 @@ static void crashed(Core *core, Task *task) {
   task->wait.u.on = NULL;
 }
 
+/* task, core: the error in the main slot is to be reported if nobody looks at it */
+static int remember_error(lua_State *L) {
+  Task *task = lua_touserdata(L, 1);
+  slot_push(L, 1, &task->future, SLOT_MAIN);
+  task->wait.u.on = future_store_error(L, 1, &task->future);
+  return 0;
+}
+
 static void finish(Core *core, Task *task, bool reusable) {
   Future *future = &task->future;
+  if (UNLIKELY(!reusable && task->outcome == FUTURE_FAILED))
+    core_call(core, remember_error, task->slot, "the error of a task will not be reported");
   lua_State *co = task->co;
   uint32_t slot = task->slot;
   task->co = NULL;
@@ -181,7 +191,7 @@ static void fail_start(Core *core, Task *task) {
 static void on_start(Core *core, Job *job) {
   Task *task = container_of(job, Task, wait.job);
   lua_State *service = core->service;
-  if (UNLIKELY(core->pooled == 0)) core_call(core, fill_pool, 0);
+  if (UNLIKELY(core->pooled == 0)) core_call(core, fill_pool, 0, NULL);
   if (UNLIKELY(core->pooled == 0)) {
     fail_start(core, task);
     return;
@@ -213,16 +223,27 @@ static void on_start(Core *core, Job *job) {
 
 /* ---- creation ---- */
 
-Task *task_new(lua_State *L, Core *core, int first) {
+static void set_options(lua_State *L, Task *task, int self, int options) {
+  int top = lua_gettop(L);
+  lua_getfield(L, options, "name");
+  slot_set_flag(L, self, &task->future, SLOT_NAME, FUTURE_NAME, top + 1);
+  if (lua_getfield(L, options, "context") != LUA_TNIL)
+    slot_set_flag(L, self, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, top + 2);
+  lua_settop(L, top);
+}
+
+Task *task_new(lua_State *L, Core *core, int first, int options) {
   if (lua_gettop(L) > first) coro_pack(L, first);
-  coro_take(L, first);
   Task *task = (Task *)future_new(L, &task_type, sizeof *task);
   lua_insert(L, first);
   if (UNLIKELY(core->contexts) && context_push(L, core)) {
     slot_set_flag(L, first, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, lua_gettop(L));
     lua_pop(L, 1);
   }
-  slot_set(L, first, &task->future, SLOT_MAIN);
+  if (options && !lua_isnoneornil(L, options)) set_options(L, task, first, options);
+  anchors_reserve(L, core, 2);
+  coro_take(L, first + 1);
+  slot_replace(L, first, &task->future); /* from here on nothing raises */
   task->slot = anchor_new(L, core, first);
   task->number = ++core->task_count;
   task->wait.job.run = on_start;
@@ -247,29 +268,29 @@ void task_start(lua_State *L, Core *core, Task *task, bool eager) {
 }
 
 Task *task_spawn(lua_State *L, Core *core, int first) {
-  Task *task = task_new(L, core, first);
+  Task *task = task_new(L, core, first, 0);
   task_start(L, core, task, false);
   return task;
 }
 
 /* ---- cancelling and waiting ---- */
 
-/* One task of a chain; the next one, if it awaits a task that is not done: that is cancelled in its
- * place, which always is accepted. */
-static Task *cancel_one(Core *core, Task *task, lua_State *L, int index, int message) {
-  task->cancels++;
-  task->reached = true;
-  if (task->wait.abort == future_abort_await) {
-    Future *next = task->wait.u.future;
-    if (next->head.type == &task_type.type && !future_done(next)) return (Task *)next;
-  }
-  if (task->wait.abort && task->wait.abort(core, task, L, message)) return NULL;
+/* The task that this one awaits, if it is not done: it is cancelled in its place, which always is
+ * accepted. */
+static Task *awaited(const Task *task) {
+  if (task->wait.abort != future_abort_await) return NULL;
+  Future *next = task->wait.u.future;
+  return next->head.type == &task_type.type && !future_done(next) ? (Task *)next : NULL;
+}
+
+/* The last task of the chain. It may raise before anything is done. */
+static void cancel_last(Core *core, Task *task, lua_State *L, int index, int message) {
+  if (task->wait.abort && task->wait.abort(core, task, L, message)) return;
   if (L)
     slot_set_flag(L, index, &task->future, SLOT_MESSAGE, FUTURE_MESSAGE, message);
   else
     task->future.flags &= (uint8_t)~FUTURE_MESSAGE;
   task->must_cancel = true;
-  return NULL;
 }
 
 bool task_cancel(Core *core, Future *future, lua_State *L, int index, int message) {
@@ -277,17 +298,18 @@ bool task_cancel(Core *core, Future *future, lua_State *L, int index, int messag
     future_seen(future);
     return false;
   }
-  Task *next = cancel_one(core, (Task *)future, L, index, message);
-  if (!next) return true;
-  if (L) lua_pushnil(L); /* the place of the task in hand */
-  for (Task *task = next; task; task = next) {
-    if (L) {
-      task_push(L, core, task);
-      lua_replace(L, -2);
-    }
-    next = cancel_one(core, task, L, L ? lua_gettop(L) : 0, message);
+  Task *task = (Task *)future, *last = task;
+  for (Task *next; (next = awaited(last)) != NULL;) last = next;
+  if (last != task && L) {
+    task_push(L, core, last);
+    index = lua_gettop(L);
   }
-  if (L) lua_pop(L, 1);
+  cancel_last(core, last, L, index, message);
+  if (last != task && L) lua_pop(L, 1);
+  for (; task; task = awaited(task)) {
+    task->cancels++;
+    task->reached = true;
+  }
   return true;
 }
 
@@ -296,8 +318,7 @@ uint32_t task_uncancel(Task *task) {
   return task->cancels;
 }
 
-bool wait_abort(Core *core, Task *task, lua_State *L, int message) {
-  if (task->wait_state != WAIT_PENDING) return false;
+void wait_note(Core *core, Task *task, lua_State *L, int message) {
   if (L) {
     luaL_checkstack(L, 6, NULL);
     task_push(L, core, task);
@@ -306,8 +327,12 @@ bool wait_abort(Core *core, Task *task, lua_State *L, int message) {
   } else {
     task->future.flags &= (uint8_t)~FUTURE_WAIT_MESSAGE;
   }
-  task->wait_state = WAIT_CANCELLED;
-  job_post(core, &task->wait.job);
+}
+
+bool wait_abort(Core *core, Task *task, lua_State *L, int message) {
+  if (task->wait_state != WAIT_PENDING) return false;
+  wait_note(core, task, L, message);
+  wait_cut(core, task);
   return true;
 }
 
@@ -320,6 +345,27 @@ static void wait_detach(Core *core, Task *task) {
 }
 
 enum { IGNORED_LIMIT = 1000 }; /* cancellations a task may swallow while they are repeated */
+
+/* anything, message, core: what the current task waits on is cancelled at once */
+static int abort_new(lua_State *L) {
+  Core *core = lua_touserdata(L, 3);
+  lua_pushboolean(L, core->current->wait.abort(core, core->current, L, 2));
+  return 1;
+}
+
+/* The wait is linked already, so nothing may be raised: without memory there is no message. */
+static bool abort_with_message(lua_State *L, Core *core, Task *task, int message) {
+  lua_pushcfunction(L, abort_new);
+  lua_pushvalue(L, 1); /* as future_abort_await wants it: await's argument */
+  lua_pushvalue(L, message);
+  lua_pushlightuserdata(L, core);
+  core->cancel_depth = 0;
+  bool raised = lua_pcall(L, 3, 1, 0) != LUA_OK, accepted = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  if (!raised) return accepted;
+  core->cancel_depth = 0;
+  return task->wait.abort(core, task, NULL, 0);
+}
 
 int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction k, lua_KContext context) {
   task->wait_state = WAIT_PENDING;
@@ -341,7 +387,7 @@ int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction
       slot_push(L, -1, &task->future, SLOT_MESSAGE);
       message = lua_gettop(L);
     }
-    if (abort && abort(core, task, L, message)) task->must_cancel = false;
+    if (abort && (message ? abort_with_message(L, core, task, message) : abort(core, task, NULL, 0))) task->must_cancel = false;
     if (message) lua_pop(L, 2);
   }
   return lua_yieldk(L, 0, context, k);
@@ -370,6 +416,18 @@ void wait_push_error(lua_State *L, Core *core, Task *task) {
     lua_pushnil(L);
   }
   fail_push_cancelled(L);
+}
+
+static int push_error(lua_State *L) {
+  Core *core = lua_touserdata(L, 1);
+  wait_push_error(L, core, core->current);
+  return 1;
+}
+
+void wait_keep_error(lua_State *L, Core *core) {
+  lua_pushcfunction(L, push_error);
+  lua_pushlightuserdata(L, core);
+  lua_pcall(L, 1, 1, 0);
 }
 
 int wait_raise(lua_State *L, Core *core, Task *task) {

@@ -47,8 +47,9 @@ struct Task {
 extern const FutureType task_type;
 
 /* The function at `first` and the values above it become a task, which is left in their place; it
- * starts when task_start is called, eagerly (its first step runs at once) or in the next tick. */
-Task *task_new(lua_State *L, Core *core, int first);
+ * starts when task_start is called, eagerly (its first step runs at once) or in the next tick: nothing
+ * may raise in between. One anchor more is free then. options: the index of {name =, context =}, or 0. */
+Task *task_new(lua_State *L, Core *core, int first, int options);
 void task_start(lua_State *L, Core *core, Task *task, bool eager);
 Task *task_spawn(lua_State *L, Core *core, int first); /* both */
 int task_body(lua_State *L); /* the function at the bottom of every coroutine; upvalue 1: the core */
@@ -75,10 +76,19 @@ int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction
 /* The usual abort: marks the wait cancelled and posts it; the waiter's continuation unlinks it. */
 bool wait_abort(Core *core, Task *task, lua_State *L, int message);
 
+/* Its two halves, for a wait that is pending and has something to undo in between: the message, which
+ * may raise, and the rest, which does not. */
+void wait_note(Core *core, Task *task, lua_State *L, int message);
+static inline void wait_cut(Core *core, Task *task) {
+  task->wait_state = WAIT_CANCELLED;
+  job_post(core, &task->wait.job);
+}
+
 /* Was the wait cancelled, or the task since? Then the continuation undoes and calls wait_raise. */
 static inline bool wait_cancelled(const Task *task) { return task->throwing || task->wait_state == WAIT_CANCELLED; }
 int wait_raise(lua_State *L, Core *core, Task *task); /* the CancelledError */
 void wait_push_error(lua_State *L, Core *core, Task *task);
+void wait_keep_error(lua_State *L, Core *core); /* pushes it, or the error that there is no memory; never raises */
 
 /* Completes a pending wait: the task runs in the next tick. */
 static inline void wait_post(Core *core, Task *task) {

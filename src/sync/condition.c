@@ -46,7 +46,7 @@ static int take_back(lua_State *L, Core *core, Op *op, const WaitPlan *plan) {
 }
 
 static void keep_error(lua_State *L, Core *core) {
-  wait_push_error(L, core, core->current);
+  wait_keep_error(L, core);
   lua_replace(L, CONDITION_ERROR);
 }
 
