@@ -13,13 +13,13 @@
 
 /* luv's luv_context, from the object that luv's functions are in: another luv may be loaded too. */
 static LuvContextOf find_context(lua_State *L) {
-  lua_getfield(L, -1, "run");
-  lua_CFunction run = lua_tocfunction(L, -1);
+  lua_getfield(L, -1, "hrtime"); /* any that is not replaced below */
+  lua_CFunction any = lua_tocfunction(L, -1);
   lua_pop(L, 1);
   void *address, *symbol = NULL;
   Dl_info owner;
-  memcpy(&address, &run, sizeof address);
-  if (run && dladdr(address, &owner)) {
+  memcpy(&address, &any, sizeof address);
+  if (any && dladdr(address, &owner)) {
     void *object = dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD);
     if (object) {
       symbol = dlsym(object, "luv_context");
@@ -152,8 +152,12 @@ void luv_tame(lua_State *L, Core *core) {
   core->luv->pcall = protected_call;
   lua_pushcclosure(L, walk, 1);
   lua_setfield(L, -2, "walk");
-  lua_pushlightuserdata(L, core);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
   lua_getfield(L, -2, "run");
+  if (lua_tocfunction(L, -1) == run) { /* tamed before, by an opening that failed */
+    lua_getupvalue(L, -1, 2);
+    lua_remove(L, -2);
+  }
   lua_pushcclosure(L, run, 2);
   lua_setfield(L, -2, "run");
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
