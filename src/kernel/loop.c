@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "kernel/report.h"
+#include "kernel/step.h"
 
 enum { SLICE = 128 }; /* jobs between two polls; a poll costs about as much as one switch */
 
@@ -110,8 +111,11 @@ static void drain(Core *core) {
       break;
     }
     if (UNLIKELY(core->stress_gc)) lua_gc(core->main, LUA_GCCOLLECT, 0);
-    job->run(core, job);
     left--;
+    if (LIKELY(job->run == task_step))
+      task_run(core, container_of(job, Task, wait.job), 0);
+    else
+      job->run(core, job);
   }
   if (!list_empty(&core->orphans) && list_empty(&core->ready) && core->clock == CLOCK_REAL)
     core_call(core, call_report_orphans, 0, "an error that was never retrieved is lost"); /* about to block: time to tell */

@@ -5,12 +5,11 @@
 #include "kernel/await.h"
 #include "kernel/context.h"
 #include "kernel/coroutine.h"
-#include "kernel/debug.h"
 #include "kernel/fail.h"
-#include "kernel/loop.h"
 #include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/run.h"
+#include "kernel/step.h"
 #include "kernel/trace.h"
 
 /* The coroutine's stack while the body runs: the task, the message handler, the function called and
@@ -135,28 +134,17 @@ static void finish(Core *core, Task *task, bool reusable) {
   }
 }
 
-static void run(Core *core, Task *task, int nargs) {
-  Task *outer = core->current;
+void task_ended(Core *core, Task *task, int status) {
   lua_State *co = task->co;
-  core->current = task;
-  task->parked = false;
-  task->throwing = task->must_cancel;
-  task->must_cancel = false;
-  task->wait.abort = NULL;
-  if (UNLIKELY(core->debug)) core->step_started = uv_hrtime();
-  int status = loop_resume(core, co, nargs);
-  if (UNLIKELY(core->debug)) debug_check_step(core, task);
-  core->current = outer;
-  if (LIKELY(status == LUA_YIELD)) {
-    if (LIKELY(task->parked)) return;
+  if (LIKELY(status == LUA_OK)) {
+    finish(core, task, true);
+  } else if (status == LUA_YIELD) {
     lua_settop(co, 0);
     lua_resetthread(co); /* closes what is to be closed */
     lua_settop(co, 0);
     pool_push_bad_yield(core, co);
     crashed(core, task);
     finish(core, task, false);
-  } else if (LIKELY(status == LUA_OK)) {
-    finish(core, task, true);
   } else {
     crashed(core, task);
     lua_resetthread(co);
@@ -164,7 +152,7 @@ static void run(Core *core, Task *task, int nargs) {
   }
 }
 
-void task_step(Core *core, Job *job) { run(core, container_of(job, Task, wait.job), 0); }
+void task_step(Core *core, Job *job) { task_run(core, container_of(job, Task, wait.job), 0); }
 
 /* ---- starting ---- */
 
@@ -218,7 +206,7 @@ static void on_start(Core *core, Job *job) {
   task->co = co;
   task->started = true;
   job->run = task_step;
-  run(core, task, nargs + 3);
+  task_run(core, task, nargs + 3);
 }
 
 /* ---- creation ---- */
