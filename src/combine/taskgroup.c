@@ -14,6 +14,7 @@ typedef struct {
   lua_Integer errors;
   bool poor; /* there was no memory to keep one */
   bool exiting, finished, aborting;
+  bool cancelled; /* by cancel() */
   bool nils;   /* one of the errors is nil */
   bool failed; /* the body ended with an error, nil included */
   bool parent_cancelled; /* by the group */
@@ -195,7 +196,8 @@ static int k_exit(lua_State *L, int status, lua_KContext context) {
   Core *core = core_of(L);
   Group *group = lua_touserdata(L, AT_GROUP);
   group->waiter = NULL;
-  if (wait_cancelled(core->current) && (!group->aborting || lua_isnil(L, AT_CANCELLED))) { /* gh-155433 */
+  bool keep = !group->aborting || (group->cancelled && lua_isnil(L, AT_CANCELLED)); /* after cancel(): gh-155433 */
+  if (wait_cancelled(core->current) && keep) {
     wait_keep_error(L, core);
     lua_replace(L, AT_CANCELLED);
     if (!group->aborting) abort_group(core, group);
@@ -233,6 +235,7 @@ static int g_cancel(lua_State *L) {
   Core *core = core_of(L);
   Group *group = object_check(L, 1, &group_type);
   if (group->finished) return 0;
+  group->cancelled = true;
   if (!group->aborting) abort_group(core, group);
   if (!group->exiting && !group->parent_cancelled) {
     group->parent_cancelled = true;
