@@ -9,6 +9,7 @@
 #include "kernel/uv_table.h"
 
 #include <dlfcn.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,6 +23,15 @@ const char *uv_table_open(const uv_loop_t *loop) {
 #else
 
 UvTable uv_table;
+
+static const struct {
+  const char *name;
+  size_t offset; /* of its field */
+} rows[] = {
+#define UV_TABLE_ROW(name) {#name, offsetof(UvTable, name##_)},
+    UV_TABLE(UV_TABLE_ROW)
+#undef UV_TABLE_ROW
+};
 
 static void *address_of(void (*function)(uv_async_t *)) {
   void *address;
@@ -54,14 +64,11 @@ const char *uv_table_open(const uv_loop_t *loop) {
   if (!object) object = dlopen(NULL, RTLD_NOW); /* the program itself */
   UvTable t;
   const char *missing = NULL;
-#define UV_TABLE_FIND(name)                                     \
-  {                                                             \
-    void *found = find(object, owner.dli_fbase, #name);         \
-    if (!found) missing = #name;                                \
-    memcpy(&t.name##_, &found, sizeof found);                   \
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    void *found = find(object, owner.dli_fbase, rows[i].name);
+    if (!found) missing = rows[i].name;
+    memcpy((char *)&t + rows[i].offset, &found, sizeof found);
   }
-  UV_TABLE(UV_TABLE_FIND)
-#undef UV_TABLE_FIND
   dlclose(object); /* it stays: it was loaded before */
   if (missing) {
     snprintf(why, sizeof why, "%s, which owns luv's loop, does not export %s; "
