@@ -58,7 +58,7 @@ static int push_next(lua_State *L, Core *core, AsCompleted *a, int index) {
     lua_rawgeti(L, -1, (lua_Integer)(watch - a->watches) + 1);
     return 1;
   }
-  Future *late = future_new(L, &future_type, sizeof *late);
+  Future *late = future_new(L, core, &future_type, sizeof *late);
   fail_push(L, FAIL_TIMEOUT, NULL);
   future_set_error(L, core, -2, late);
   a->given++;

@@ -233,7 +233,7 @@ static int f_gather(lua_State *L) {
     list = 1;
   }
   if (n == 0) {
-    Future *future = future_new(L, &future_type, sizeof *future);
+    Future *future = future_new(L, core, &future_type, sizeof *future);
     lua_createtable(L, 0, 1);
     lua_pushinteger(L, 0);
     lua_setfield(L, -2, "n");

@@ -18,7 +18,7 @@ typedef struct {
 } Scope;
 
 /* Pushes a scope of no task yet. */
-Scope *scope_make(lua_State *L, const Type *type, double when);
+Scope *scope_make(lua_State *L, Core *core, const Type *type, double when);
 
 /* Pushes a scope of the current task; `when` NaN: never. Not armed. */
 Scope *scope_new(lua_State *L, Core *core, double when);

@@ -4,6 +4,7 @@
 #include "combine/combine.h"
 #include "combine/scope.h"
 #include "kernel/fail.h"
+#include "kernel/pool.h"
 
 static void unanchor(Core *core, Scope *scope) {
   if (scope->anchor) anchor_delete(core, scope->anchor);
@@ -17,8 +18,8 @@ static void on_timeout(Core *core, Job *job) {
   unanchor(core, scope);
 }
 
-Scope *scope_make(lua_State *L, const Type *type, double when) {
-  Scope *scope = object_new(L, type, sizeof *scope, 1);
+Scope *scope_make(lua_State *L, Core *core, const Type *type, double when) {
+  Scope *scope = object_make(L, core, type, sizeof *scope, 1);
   scope->when = when;
   timer_setup(&scope->timer, on_timeout);
   return scope;
@@ -27,7 +28,7 @@ Scope *scope_make(lua_State *L, const Type *type, double when) {
 Scope *scope_new(lua_State *L, Core *core, double when) {
   Task *task = core->current;
   if (!task) fail_raise(L, FAIL_RUNTIME, "a timeout is entered outside a task");
-  Scope *scope = scope_make(L, &scope_type, when);
+  Scope *scope = scope_make(L, core, &scope_type, when);
   scope->task = task;
   scope->cancelling = task->cancels;
   task_push(L, core, task);
@@ -182,4 +183,4 @@ static void purge(Core *core, Head *head) {
   unanchor(core, scope);
 }
 
-const Type scope_type = {.name = "neap.Timeout", .methods = methods, .metamethods = metamethods, .purge = purge};
+const Type scope_type = {.name = "neap.Timeout", .methods = methods, .metamethods = metamethods, .purge = purge, .meta = SERVICE_SCOPE};

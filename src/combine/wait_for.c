@@ -7,6 +7,7 @@
 #include "combine/members.h"
 #include "combine/scope.h"
 #include "kernel/fail.h"
+#include "kernel/pool.h"
 
 static int raise_timeout(lua_State *L) {
   fail_push(L, FAIL_TIMEOUT, NULL);
@@ -95,11 +96,9 @@ static int f_wait_for(lua_State *L) {
   check_awaitable(L, 1);
   luaL_checkany(L, 2);
   double seconds = check_deadline(L, 2);
-  lua_settop(L, 1);
-  Scope *scope = scope_make(L, &wait_for_type, seconds);
-  UNUSED(scope);
-  lua_insert(L, 1);
-  lua_setiuservalue(L, 1, 1);
+  scope_make(L, core_of(L), &wait_for_type, seconds);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
   return 1;
 }
 
@@ -109,6 +108,6 @@ static int wait_for_tostring(lua_State *L) {
 }
 
 static const luaL_Reg metamethods[] = {{"__tostring", wait_for_tostring}, {NULL, NULL}};
-const Type wait_for_type = {.name = "neap.WaitFor", .await = wait_for_await, .metamethods = metamethods};
+const Type wait_for_type = {.name = "neap.WaitFor", .await = wait_for_await, .metamethods = metamethods, .meta = SERVICE_WAIT_FOR};
 
 const luaL_Reg wait_for_functions[] = {{"wait_for", f_wait_for}, {NULL, NULL}};

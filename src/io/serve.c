@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A task for each accepted connection: it calls the handler, reports its error, closes the stream. */
 #include "io/server.h"
+#include "kernel/coroutine.h"
 #include "kernel/context.h"
 #include "kernel/fail.h"
 #include "kernel/report.h"
@@ -81,6 +82,7 @@ static int spawn(lua_State *L) {
   lua_pushcclosure(L, serve, 1);
   lua_getiuservalue(L, 1, SERVER_HANDLER);
   lua_pushvalue(L, 3);
+  coro_pack(L, core, 5);
   Task *task = task_new(L, core, 5, 0);
   if (!list_empty(&server->fresh)) /* else a finalizer aborted it: the task has a stream that is closed */
     stream_box_set(box, container_of(list_shift(&server->fresh), Stream, fresh));

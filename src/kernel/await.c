@@ -74,7 +74,7 @@ static inline int dispatch(lua_State *L, Core *core, Task *task) {
   uintptr_t address = (uintptr_t)lua_touserdata(L, 1); /* no object's address looks like a sleep */
   if (sleep_is(address)) return sleep_await(L, core, task, address);
   if (UNLIKELY(lua_gettop(L) != 1)) lua_settop(L, 1);
-  Head *head = address ? object_at(L, 1) : NULL;
+  Head *head = object_in(L, 1, (void *)address);
   if (UNLIKELY(!head)) return await_other(L);
   if (UNLIKELY(!head->type->await)) return not_awaitable(L, 1);
   return head->type->await(L, core, head);
@@ -123,18 +123,15 @@ static int f_isawaitable(lua_State *L) {
   return 1;
 }
 
-int await_unpack(Core *core, lua_State *co) {
+int await_unpack(Core *core, int index) {
   lua_State *service = core->service;
-  Head *head = object_at(service, -1);
+  Head *head = object_at(service, index);
   if (LIKELY(head && (head->type == &coro_type || head->type == &coro_debug_type)))
-    return coro_unpack(service, co, (Coro *)head);
-  if (lua_isfunction(service, -1)) {
-    lua_xmove(service, co, 1);
-    return 0;
-  }
-  await_push_function(co, core);
-  lua_xmove(service, co, 1);
-  return 1;
+    return coro_unpack(service, index, (Coro *)head);
+  bool function = lua_isfunction(service, index);
+  if (!function) lua_pushvalue(service, SERVICE_AWAIT);
+  lua_pushvalue(service, index);
+  return !function;
 }
 
 Future *ensure_future(lua_State *L, Core *core, int index) {

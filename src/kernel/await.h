@@ -20,8 +20,8 @@ void check_awaitable(lua_State *L, int arg);
 /* A future for the awaitable at `index`: itself, or a new task. Pushes it. */
 Future *ensure_future(lua_State *L, Core *core, int index);
 
-/* Pops the awaitable at the top of the service thread and pushes a function and its arguments on the
- * coroutine; returns their number, -1 without memory. Never raises. */
-int await_unpack(Core *core, lua_State *co);
+/* On the service thread, pushes a function that runs the awaitable at `index`, and its arguments; returns
+ * their number, -1 without memory. Never raises. */
+int await_unpack(Core *core, int index);
 
 #endif

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "kernel/context.h"
+#include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/task.h"
 #include "kernel/trace.h"
@@ -73,7 +74,7 @@ Callback *callback_new(lua_State *L, Core *core, int first) {
   int n = lua_gettop(L) - first;
   if (n > USHRT_MAX - 8) luaL_error(L, "too many arguments");
   bool context = core->contexts;
-  Callback *callback = object_new(L, &callback_type, sizeof *callback, n + 1 + context);
+  Callback *callback = object_make(L, core, &callback_type, sizeof *callback, n + 1 + context);
   callback->count = (uint16_t)n;
   callback->when = NAN;
   timer_setup(&callback->timer, on_call);
@@ -227,4 +228,4 @@ void insist_later(lua_State *L, Core *core, int task, double seconds) {
 static const luaL_Reg methods[] = {{"cancel", f_cancel}, {"cancelled", f_cancelled}, {"when", f_when}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__tostring", f_tostring}, {NULL, NULL}};
 
-const Type callback_type = {.name = "neap.Handle", .methods = methods, .metamethods = metamethods, .purge = purge};
+const Type callback_type = {.name = "neap.Handle", .methods = methods, .metamethods = metamethods, .purge = purge, .meta = SERVICE_CALLBACK};

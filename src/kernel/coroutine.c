@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "kernel/fail.h"
+#include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/trace.h"
 
@@ -33,13 +34,17 @@ static int coro_await(lua_State *L, Core *core, Head *head) {
   return lua_gettop(L) - 1;
 }
 
-/* The function at `first` and the n arguments above it become a coroutine object in their place. */
-static Coro *coro_make(lua_State *L, int first, int n, bool debug) {
-  if (n > USHRT_MAX - 8) luaL_error(L, "too many arguments");
-  Coro *coro = object_new(L, debug ? &coro_debug_type : &coro_type, sizeof *coro, n + 1 + debug);
+/* Pushes a coroutine object of the function at `function` and the n arguments that begin at `first`. */
+static Coro *coro_make(lua_State *L, Core *core, int function, int first, int n, bool debug) {
+  if (UNLIKELY(n > USHRT_MAX - 8)) luaL_error(L, "too many arguments");
+  Coro *coro = object_make(L, core, debug ? &coro_debug_type : &coro_type, sizeof *coro, n + 1 + debug);
   coro->count = (uint16_t)n;
-  lua_insert(L, first);
-  for (int i = n; i >= 0; i--) lua_setiuservalue(L, first, i + 1);
+  lua_pushvalue(L, function);
+  lua_setiuservalue(L, -2, 1);
+  for (int i = 0; i < n; i++) {
+    lua_pushvalue(L, first + i);
+    lua_setiuservalue(L, -2, i + 2);
+  }
   return coro;
 }
 
@@ -48,16 +53,11 @@ static int async_call(lua_State *L) {
   Core *core = core_of(L);
   int n = lua_gettop(L);
   bool debug = core->debug;
+  if (UNLIKELY(debug)) trace_where(L, L, 1);
+  coro_make(L, core, lua_upvalueindex(2), 1, n, debug);
   if (UNLIKELY(debug)) {
-    trace_where(L, L, 1);
-    lua_insert(L, 1);
-  }
-  lua_pushvalue(L, lua_upvalueindex(2));
-  if (n > 0) lua_insert(L, 1 + debug);
-  coro_make(L, 1 + debug, n, debug);
-  if (UNLIKELY(debug)) {
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, 2, n + 2);
+    lua_pushvalue(L, n + 1);
+    lua_setiuservalue(L, -2, n + 2);
   }
   return 1;
 }
@@ -99,24 +99,25 @@ static int coro_tostring(lua_State *L) {
   return 1;
 }
 
-void coro_take(lua_State *L, int index) {
-  Coro *coro = object_test(L, index, &coro_type);
-  if (coro) coro_use(L, coro);
+void coro_take(lua_State *L, Head *head) {
+  if (head && object_is(head, &coro_type)) coro_use(L, (Coro *)head);
 }
 
-void coro_pack(lua_State *L, int first) { coro_make(L, first, lua_gettop(L) - first, false); }
+void coro_pack(lua_State *L, Core *core, int first) {
+  coro_make(L, core, first, first + 1, lua_gettop(L) - first, false);
+  lua_replace(L, first);
+  lua_settop(L, first);
+}
 
-int coro_unpack(lua_State *service, lua_State *co, const Coro *coro) {
-  int n = coro->count, index = lua_gettop(service);
-  if (!lua_checkstack(service, n + 2) || !lua_checkstack(co, n + LUA_MINSTACK)) return -1;
+int coro_unpack(lua_State *service, int index, const Coro *coro) {
+  int n = coro->count;
+  if (UNLIKELY(n >= LUA_MINSTACK / 2 && !lua_checkstack(service, n + LUA_MINSTACK))) return -1;
   for (int i = 0; i <= n; i++) lua_getiuservalue(service, index, i + 1);
-  lua_xmove(service, co, n + 1);
-  lua_pop(service, 1);
   return n;
 }
 
 static const luaL_Reg coro_methods[] = {{"close", coro_close}, {NULL, NULL}};
 static const luaL_Reg coro_metamethods[] = {{"__tostring", coro_tostring}, {NULL, NULL}};
 static const luaL_Reg coro_debug_metamethods[] = {{"__gc", coro_gc}, {NULL, NULL}};
-const Type coro_type = {.name = "neap.Coroutine", .await = coro_await, .methods = coro_methods, .metamethods = coro_metamethods};
-const Type coro_debug_type = {.name = "neap.Coroutine", .base = &coro_type, .await = coro_await, .metamethods = coro_debug_metamethods};
+const Type coro_type = {.name = "neap.Coroutine", .await = coro_await, .methods = coro_methods, .metamethods = coro_metamethods, .meta = SERVICE_CORO};
+const Type coro_debug_type = {.name = "neap.Coroutine", .base = &coro_type, .await = coro_await, .metamethods = coro_debug_metamethods, .meta = SERVICE_CORO_DEBUG};

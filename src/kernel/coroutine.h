@@ -14,13 +14,13 @@ typedef struct {
 extern const Type coro_type, coro_debug_type;
 
 int async_function(lua_State *L);                      /* async function = async(fn) */
-void coro_take(lua_State *L, int index);               /* if it is a coroutine object: it is used now, or raises */
+void coro_take(lua_State *L, Head *head);              /* if it is a coroutine object: it is used now, or raises */
 void coro_discard(lua_State *L, int index);            /* it will not be awaited */
-void coro_pack(lua_State *L, int first);               /* a function and arguments become a coroutine object */
+void coro_pack(lua_State *L, Core *core, int first);   /* a function and arguments become a coroutine object */
 
-/* Pops the coroutine object at the top of the service thread and pushes its function and arguments on
- * `co`; returns their number, -1 without memory. Never raises. */
-int coro_unpack(lua_State *service, lua_State *co, const Coro *coro);
+/* Pushes the function and the arguments of the coroutine object at `index`; returns their number, -1
+ * without memory. Never raises. */
+int coro_unpack(lua_State *service, int index, const Coro *coro);
 
 int k_call(lua_State *L, int status, lua_KContext context); /* results above index 1 */
 

@@ -8,8 +8,8 @@
 
 void future_create(Future *future) { list_create(&future->u.callbacks); }
 
-Future *future_new(lua_State *L, const FutureType *type, size_t size) {
-  Future *future = object_new(L, &type->type, size, 1);
+Future *future_new(lua_State *L, Core *core, const FutureType *type, size_t size) {
+  Future *future = object_make(L, core, &type->type, size, 1);
   future_create(future);
   return future;
 }

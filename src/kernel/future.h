@@ -3,7 +3,7 @@
  * cancelled. Completing splices the callbacks into the ready queue, in the order they were added;
  * nothing is called synchronously (SEMANTICS 2).
  *
- * The one user value holds the result (a task's coroutine while it is pending); when more is to be
+ * The one user value holds the result (what a task is to run, until it starts); when more is to be
  * kept it becomes a table and the result moves into its field SLOT_MAIN. */
 #ifndef NEAP_KERNEL_FUTURE_H
 #define NEAP_KERNEL_FUTURE_H
@@ -64,7 +64,7 @@ static inline bool future_cancel(Core *core, Future *future, lua_State *L, int i
 }
 
 void future_create(Future *future);             /* pending, no callbacks */
-Future *future_new(lua_State *L, const FutureType *type, size_t size);
+Future *future_new(lua_State *L, Core *core, const FutureType *type, size_t size);
 Future *future_check(lua_State *L, int arg);    /* a future or a task */
 Future *future_test(lua_State *L, int index);
 bool future_cancel_plain(Core *core, Future *future, lua_State *L, int index, int message);

@@ -2,6 +2,7 @@
  * The class Future: its methods, and awaiting one. */
 #include "kernel/callback.h"
 #include "kernel/fail.h"
+#include "kernel/pool.h"
 #include "kernel/task.h"
 
 /* done = future:done() */
@@ -137,7 +138,7 @@ static int f_tostring(lua_State *L) {
 
 /* future = Future() */
 static int f_new(lua_State *L) {
-  future_new(L, &future_type, sizeof(Future));
+  future_new(L, core_of(L), &future_type, sizeof(Future));
   return 1;
 }
 
@@ -214,6 +215,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg metamethods[] = {{"__tostring", f_tostring}, {NULL, NULL}};
 
 const FutureType future_type = {
-    .type = {.name = "neap.Future", .await = future_await, .methods = methods, .metamethods = metamethods, .construct = f_new},
+    .type = {.name = "neap.Future", .await = future_await, .methods = methods, .metamethods = metamethods, .construct = f_new,
+             .meta = SERVICE_FUTURE},
     .cancel = future_cancel_plain,
 };

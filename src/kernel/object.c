@@ -3,12 +3,25 @@
 
 #include <string.h>
 
-void *object_new(lua_State *L, const Type *type, size_t size, int slots) {
+static inline Head *head_new(lua_State *L, const Type *type, size_t size, int slots) {
   Head *head = lua_newuserdatauv(L, size, slots);
   memset(head, 0, size);
   head->type = type;
   head->stamp = (uintptr_t)head ^ OBJECT_STAMP;
+  return head;
+}
+
+void *object_new(lua_State *L, const Type *type, size_t size, int slots) {
+  Head *head = head_new(L, type, size, slots);
   lua_rawgetp(L, LUA_REGISTRYINDEX, type);
+  lua_setmetatable(L, -2);
+  return head;
+}
+
+void *object_make(lua_State *L, Core *core, const Type *type, size_t size, int slots) {
+  Head *head = head_new(L, type, size, slots);
+  lua_pushvalue(core->service, type->meta);
+  lua_xmove(core->service, L, 1);
   lua_setmetatable(L, -2);
   return head;
 }
@@ -88,6 +101,11 @@ void class_open(lua_State *L, Core *core, const Type *type, const char *field) {
   lua_insert(L, -2); /* module, class, metatable */
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "__metatable");
+  if (type->meta) {
+    lua_pushvalue(L, -1);
+    lua_xmove(L, core->service, 1);
+    lua_replace(core->service, type->meta);
+  }
   lua_rawsetp(L, LUA_REGISTRYINDEX, type);
   if (field)
     lua_setfield(L, -2, field);

@@ -22,6 +22,7 @@ struct Type {
   const luaL_Reg *metamethods;
   lua_CFunction construct; /* the class called: NULL if only the library makes them */
   void (*purge)(Core *core, Head *head); /* for anchored objects: run() ends, give up; or NULL */
+  int meta; /* where the service thread's stack has the metatable, if many objects are made; or 0 */
 };
 
 struct Head {
@@ -31,11 +32,14 @@ struct Head {
 
 #define OBJECT_STAMP ((uintptr_t)0x6e65617021c0a51dull)
 
-static inline Head *object_at(lua_State *L, int index) {
-  Head *head = lua_touserdata(L, index);
+/* address: what lua_touserdata gives for the index. */
+static inline Head *object_in(lua_State *L, int index, void *address) {
+  Head *head = address;
   if (!head || lua_rawlen(L, index) < sizeof(Head)) return NULL; /* a light userdata has no length */
   return LIKELY(head->stamp == ((uintptr_t)head ^ OBJECT_STAMP)) ? head : NULL;
 }
+
+static inline Head *object_at(lua_State *L, int index) { return object_in(L, index, lua_touserdata(L, index)); }
 
 static inline bool object_is(const Head *head, const Type *type) {
   for (const Type *t = head->type; t; t = t->base)
@@ -44,6 +48,7 @@ static inline bool object_is(const Head *head, const Type *type) {
 }
 
 void *object_new(lua_State *L, const Type *type, size_t size, int slots); /* zeroed after the head */
+void *object_make(lua_State *L, Core *core, const Type *type, size_t size, int slots); /* of a type with `meta`: faster */
 void *object_test(lua_State *L, int index, const Type *type);             /* NULL: something else */
 void *object_check_slow(lua_State *L, int arg, const Type *type);         /* or an argument error */
 

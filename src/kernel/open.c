@@ -84,7 +84,7 @@ static void anchors_open(lua_State *L, Core *core) {
   core->anchors = luaL_ref(L, LUA_REGISTRYINDEX);
   core->service = lua_newthread(L);
   luaL_ref(L, LUA_REGISTRYINDEX);
-  lua_checkstack(core->service, LUA_MINSTACK);
+  lua_checkstack(core->service, SERVICE_TOP + LUA_MINSTACK);
   lua_xmove(L, core->service, 1);
 }
 

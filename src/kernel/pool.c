@@ -16,7 +16,8 @@ void pool_open(lua_State *L, Core *core, lua_CFunction body, lua_CFunction handl
   push_function(L, core, await);
   lua_pushliteral(L, "coroutine.yield outside a coroutine of your own: use await, or yield inside coroutine.wrap");
   lua_pushliteral(L, "not enough memory");
-  lua_xmove(L, core->service, SERVICE_TOP - SERVICE_ANCHORS);
+  lua_xmove(L, core->service, SERVICE_NO_MEMORY - SERVICE_ANCHORS);
+  lua_settop(core->service, SERVICE_TOP); /* the metatables: see class_open */
 }
 
 void pool_push_bad_yield(Core *core, lua_State *co) {

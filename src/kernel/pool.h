@@ -13,7 +13,14 @@ enum {
   SERVICE_AWAIT,
   SERVICE_BAD_YIELD,
   SERVICE_NO_MEMORY,
-  SERVICE_TOP = SERVICE_NO_MEMORY
+  SERVICE_FUTURE, /* metatables */
+  SERVICE_TASK,
+  SERVICE_CORO,
+  SERVICE_CORO_DEBUG,
+  SERVICE_CALLBACK,
+  SERVICE_SCOPE,
+  SERVICE_WAIT_FOR,
+  SERVICE_TOP = SERVICE_WAIT_FOR
 };
 
 void pool_open(lua_State *L, Core *core, lua_CFunction body, lua_CFunction handler, lua_CFunction await);

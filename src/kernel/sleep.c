@@ -70,6 +70,10 @@ void timer_reserve(lua_State *L, Core *core) {
 /* sleep(seconds, ...): an awaitable that gives back the rest */
 int sleep_function(lua_State *L) {
   int n = lua_gettop(L) - 1;
+  if (n == 0 && lua_isinteger(L, 1) && lua_tointegerx(L, 1, NULL) == 0) {
+    lua_pushlightuserdata(L, (void *)SLEEP_MARK);
+    return 1;
+  }
   if (LIKELY(n == 0 && lua_type(L, 1) == LUA_TNUMBER)) {
     double us = lua_tonumber(L, 1) * 1e6;
     if (LIKELY(us < (double)SLEEP_MASK && us > -INFINITY)) { /* not for NaN */

@@ -6,6 +6,7 @@
 #include "kernel/coroutine.h"
 #include "kernel/deadlock.h"
 #include "kernel/fail.h"
+#include "kernel/pool.h"
 
 static void spawn_check_options(lua_State *L, int options) {
   if (lua_isnoneornil(L, options)) return;
@@ -18,9 +19,10 @@ static void spawn_check_options(lua_State *L, int options) {
 }
 
 void spawn_check(lua_State *L, int index, int options) {
-  if (future_test(L, index))
+  Head *head = object_at(L, index);
+  if (UNLIKELY(head && object_is(head, &future_type.type)))
     luaL_argerror(L, index, "coroutine object, function or operation expected, got a future: see ensure_future");
-  check_awaitable(L, index);
+  if (UNLIKELY(!head || !head->type->await)) check_awaitable(L, index);
   spawn_check_options(L, options);
 }
 
@@ -37,8 +39,7 @@ Task *spawn_new(lua_State *L, Core *core, int index, int options, bool *eager) {
     *eager = lua_toboolean(L, -1);
     lua_pop(L, 1);
   }
-  lua_pushvalue(L, index);
-  return task_new(L, core, lua_gettop(L), options);
+  return task_new(L, core, index, options);
 }
 
 /* task = create_task(awaitable [, {name =, context =, eager_start =}]) */
@@ -211,6 +212,7 @@ static int t_new(lua_State *L) { return f_create_task(L); }
 static int task_await(lua_State *L, Core *core, Head *head) { return future_type.type.await(L, core, head); }
 
 const FutureType task_type = {
-    .type = {.name = "neap.Task", .base = &future_type.type, .await = task_await, .methods = methods, .construct = t_new},
+    .type = {.name = "neap.Task", .base = &future_type.type, .await = task_await, .methods = methods, .construct = t_new,
+             .meta = SERVICE_TASK},
     .cancel = task_cancel,
 };

@@ -71,8 +71,6 @@ static int k_body(lua_State *L, int status, lua_KContext context) {
     task->wait.u.on = future_store_error(L, AT_TASK, future);
     task->outcome = FUTURE_FAILED;
   }
-  lua_pushthread(L); /* the slot keeps the coroutine from now on, the stack the task */
-  anchor_set(L, core, task->slot);
   return 0;
 }
 
@@ -94,11 +92,11 @@ int task_body(lua_State *L) {
  * was not ours. The error is at the top of its stack. */
 static void crashed(Core *core, Task *task) {
   lua_State *co = task->co, *service = core->service;
-  anchor_push(core, service, task->slot);
-  bool held = object_test(service, -1, &task_type.type) != NULL;
-  if (held && lua_gettop(co) > 0) {
+  if (lua_gettop(co) > 0) {
+    task_push(service, core, task);
     lua_xmove(co, service, 1);
     slot_replace(service, -2, &task->future);
+    lua_pop(service, 1);
     task->future.count = 1;
   }
   task->outcome = FUTURE_FAILED;
@@ -118,7 +116,6 @@ static void finish(Core *core, Task *task, bool reusable) {
   if (UNLIKELY(!reusable && task->outcome == FUTURE_FAILED))
     core_call(core, remember_error, task->slot, "the error of a task will not be reported");
   lua_State *co = task->co;
-  uint32_t slot = task->slot;
   task->co = NULL;
   if (--core->live <= core->ignoring && core->until_empty) core_stop(core);
   if (task->outcome == FUTURE_FAILED)
@@ -126,12 +123,12 @@ static void finish(Core *core, Task *task, bool reusable) {
   else
     future_finish(core, future, task->outcome);
   if (reusable) {
-    pool_give(core, co, slot);
-  } else {
-    if (co) core->coroutines--;
-    lua_settop(core->service, SERVICE_TOP); /* the task was kept there */
-    anchor_delete(core, slot);
+    pool_give(core, co, task->co_slot);
+  } else if (co) {
+    core->coroutines--;
+    anchor_delete(core, task->co_slot);
   }
+  anchor_delete(core, task->slot);
 }
 
 void task_ended(Core *core, Task *task, int status) {
@@ -168,6 +165,7 @@ static void fail_start(Core *core, Task *task) {
   task_push(service, core, task);
   lua_pushvalue(service, SERVICE_NO_MEMORY);
   slot_replace(service, -2, &task->future);
+  lua_pop(service, 1);
   task->future.count = 1;
   task->outcome = task->must_cancel ? FUTURE_CANCELLED : FUTURE_FAILED;
   task->wait.u.on = NULL;
@@ -175,7 +173,7 @@ static void fail_start(Core *core, Task *task) {
 }
 
 /* Gives the task a coroutine only now: tasks that end in their first step share one, which stays in
- * the cache. The task's main slot holds what it is to run, then the coroutine. */
+ * the cache. */
 static void on_start(Core *core, Job *job) {
   Task *task = container_of(job, Task, wait.job);
   lua_State *service = core->service;
@@ -185,25 +183,25 @@ static void on_start(Core *core, Job *job) {
     return;
   }
   Pooled pooled = core->pool[--core->pooled];
-  lua_State *co = pooled.co;
   task_push(service, core, task);
+  slot_push(service, SERVICE_TOP + 1, &task->future, SLOT_MAIN);
   lua_pushvalue(service, SERVICE_BODY);
-  lua_pushvalue(service, -2);
+  lua_pushvalue(service, SERVICE_TOP + 1);
   lua_pushvalue(service, SERVICE_HANDLER);
-  lua_xmove(service, co, 3);
-  slot_push(service, -1, &task->future, SLOT_MAIN);
-  int nargs = await_unpack(core, co);
-  if (UNLIKELY(nargs < 0)) {
+  int nargs = await_unpack(core, SERVICE_TOP + 2);
+  if (UNLIKELY(nargs < 0 || !lua_checkstack(pooled.co, nargs + LUA_MINSTACK))) {
     lua_settop(service, SERVICE_TOP);
-    pool_give(core, co, pooled.slot);
+    pool_give(core, pooled.co, pooled.slot);
     fail_start(core, task);
     return;
   }
-  anchor_push(core, service, pooled.slot);
-  slot_replace(service, -2, &task->future);
+  lua_xmove(service, pooled.co, nargs + 4);
+  lua_settop(service, SERVICE_TOP + 1);
+  lua_pushboolean(service, 0); /* the arguments are the body's alone from now on */
+  slot_replace(service, SERVICE_TOP + 1, &task->future);
   lua_settop(service, SERVICE_TOP);
-  anchor_delete(core, pooled.slot); /* the task holds it, and the task's anchor will when it is done */
-  task->co = co;
+  task->co = pooled.co;
+  task->co_slot = pooled.slot;
   task->started = true;
   job->run = task_step;
   task_run(core, task, nargs + 3);
@@ -220,19 +218,19 @@ static void set_options(lua_State *L, Task *task, int self, int options) {
   lua_settop(L, top);
 }
 
-Task *task_new(lua_State *L, Core *core, int first, int options) {
-  if (lua_gettop(L) > first) coro_pack(L, first);
-  Task *task = (Task *)future_new(L, &task_type, sizeof *task);
-  lua_insert(L, first);
+Task *task_new(lua_State *L, Core *core, int index, int options) {
+  Task *task = (Task *)future_new(L, core, &task_type, sizeof *task);
+  int self = lua_gettop(L);
   if (UNLIKELY(core->contexts) && context_push(L, core)) {
-    slot_set_flag(L, first, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, lua_gettop(L));
-    lua_pop(L, 1);
+    slot_set_flag(L, self, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, self + 1);
+    lua_settop(L, self);
   }
-  if (options && !lua_isnoneornil(L, options)) set_options(L, task, first, options);
+  if (options && !lua_isnoneornil(L, options)) set_options(L, task, self, options);
   anchors_reserve(L, core, 2);
-  coro_take(L, first + 1);
-  slot_replace(L, first, &task->future); /* from here on nothing raises */
-  task->slot = anchor_new(L, core, first);
+  coro_take(L, object_at(L, index));
+  lua_pushvalue(L, index);
+  slot_replace(L, self, &task->future); /* from here on nothing raises */
+  task->slot = anchor_new(L, core, self);
   task->number = ++core->task_count;
   task->wait.job.run = on_start;
   list_create(&task->wait.job.link);
@@ -256,7 +254,9 @@ void task_start(lua_State *L, Core *core, Task *task, bool eager) {
 }
 
 Task *task_spawn(lua_State *L, Core *core, int first) {
+  if (lua_gettop(L) > first) coro_pack(L, core, first);
   Task *task = task_new(L, core, first, 0);
+  lua_replace(L, first);
   task_start(L, core, task, false);
   return task;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Tasks. A task is a future with a coroutine. While it runs its user value is the coroutine and the
- * core's anchor table holds the task; when it is done the anchor holds the coroutine, for the next
- * task. The body runs inside lua_pcallk, so that an error unwinds <close> variables in place.
+ * Tasks. A task is a future with a coroutine of the pool. The core's anchor table holds both, the task
+ * until it is done; its main slot holds what it is to run until it starts. The body runs inside
+ * lua_pcallk, so that an error unwinds <close> variables in place.
  *
  * One door to sleep: wait_park. A task sleeps on one thing at a time, its wait: whoever parks it has
  * linked the wait where it will be posted, and supplies the abort that cancel() calls. */
@@ -38,6 +38,7 @@ struct Task {
   bool insist : 1;      /* cancel again at every await */
   bool reached : 1;     /* cancelled since run() began to end */
   uint32_t slot;        /* anchor */
+  uint32_t co_slot;     /* the coroutine's */
   uint32_t cancels;     /* requests not taken back: cancelling() */
   uint32_t number;      /* of its default name */
   lua_State *co;        /* borrowed, from its start to its end */
@@ -46,12 +47,13 @@ struct Task {
 
 extern const FutureType task_type;
 
-/* The function at `first` and the values above it become a task, which is left in their place; it
- * starts when task_start is called, eagerly (its first step runs at once) or in the next tick: nothing
- * may raise in between. One anchor more is free then. options: the index of {name =, context =}, or 0. */
-Task *task_new(lua_State *L, Core *core, int first, int options);
+/* Pushes a task of the awaitable at `index`; it starts when task_start is called, eagerly (its first step
+ * runs at once) or in the next tick: nothing may raise in between. One anchor more is free then.
+ * options: the index of {name =, context =}, or 0. */
+Task *task_new(lua_State *L, Core *core, int index, int options);
 void task_start(lua_State *L, Core *core, Task *task, bool eager);
-Task *task_spawn(lua_State *L, Core *core, int first); /* both */
+/* Both, of the awaitable, or function and arguments, from `first` to the top; leaves it in their place. */
+Task *task_spawn(lua_State *L, Core *core, int first);
 int task_body(lua_State *L); /* the function at the bottom of every coroutine; upvalue 1: the core */
 bool task_cancel(Core *core, Future *future, lua_State *L, int index, int message);
 bool future_abort_await(Core *core, Task *task, lua_State *L, int message); /* of a task that awaits a future */
