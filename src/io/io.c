@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "io/connect.h"
+#include "io/poll.h"
 #include "io/resolve.h"
 #include "io/server.h"
 #include "io/stream.h"
@@ -48,6 +49,19 @@ void io_slab_give(Io *io, char *slab) {
     memory_delete(slab);
 }
 
+void io_close(lua_State *L, Core *core) {
+  UNUSED(core);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &io_key);
+  Io *io = ((IoBox *)lua_touserdata(L, -1))->io;
+  lua_pop(L, 1);
+  list_each(link, &io->streams) {
+    Stream *stream = stream_of_link(link);
+    stream_end(stream, UV_ECONNABORTED);
+    stream_shut(stream);
+  }
+  polls_close(io);
+}
+
 /* Made before any stream, so collected after all of them: what still flushes is closed now. */
 static int box_gc(lua_State *L) {
   IoBox *box = lua_touserdata(L, 1);
@@ -55,6 +69,7 @@ static int box_gc(lua_State *L) {
   if (!io) return 0;
   box->io = NULL;
   while (!list_empty(&io->streams)) stream_orphan(stream_of_link(list_shift(&io->streams)));
+  polls_close(io);
   while (io->spares > 0) memory_delete(io->spare[--io->spares]);
   memory_delete(io->slab);
   memory_delete(io);
@@ -77,4 +92,5 @@ void io_open(lua_State *L, Core *core) {
   class_open(L, core, &server_type, "Server");
   functions_open(L, core, connect_functions);
   functions_open(L, core, server_functions);
+  functions_open(L, core, poll_functions);
 }

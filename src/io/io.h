@@ -15,9 +15,12 @@ typedef struct {
   int spares;
   bool quiet;   /* SIGPIPE was seen to */
   Link streams; /* Streams whose handle is not closed */
+  struct Poll **polls; /* block, by descriptor; NULL: none */
+  size_t poll_room;
 } Io;
 
 void io_open(lua_State *L, Core *core); /* registers classes and functions in the module at the top */
+void io_close(lua_State *L, Core *core); /* closes all there is; the functions raise from then on */
 Io *io_of(lua_State *L);
 char *io_slab(Io *io);                 /* the shared one; NULL: out of memory */
 void io_slab_used(Io *io);             /* it is somebody's now: the next read has another */

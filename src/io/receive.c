@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/memory.h"
-#include "io/stream.h"
+#include "io/filter.h"
 
 enum {
   ADOPT = 4096, /* from this size on a reader gets the slab itself */
@@ -26,7 +26,10 @@ void read_wake(Stream *stream) {
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
   Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
   UNUSED(suggested);
-  if (stream->direct && stream->reader && wait_pending(stream->reader)) {
+  if (UNLIKELY(stream->filter != NULL)) {
+    buf->base = io_slab(stream->io);
+    buf->len = buf->base ? SLAB_SIZE : 0;
+  } else if (stream->direct && stream->reader && wait_pending(stream->reader)) {
     stream->ready = true;
     *buf = (uv_buf_t){.base = NULL, .len = 0}; /* libuv reads nothing and calls on_read with ENOBUFS */
   } else if (buffer_tail(&stream->in) >= TAIL) {
@@ -66,7 +69,7 @@ static int reset_status(Stream *stream) {
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : 0;
 }
 
-static void on_end(Stream *stream) {
+void read_ended(Stream *stream) {
   read_pause(stream);
   if (stream->write_end) { /* nothing goes in either direction any more */
     stream_fail(stream, stream->write_end);
@@ -76,24 +79,46 @@ static void on_end(Stream *stream) {
   read_wake(stream);
 }
 
+static void on_end(Stream *stream) {
+  if (UNLIKELY(stream->filter != NULL)) {
+    read_pause(stream);
+    filter_ended(stream);
+  } else {
+    read_ended(stream);
+  }
+}
+
+/* Wakes who waits for so much; with nobody waiting, reading pauses above twice the limit. */
+static void arrived(Stream *stream) {
+  size_t here = buffer_size(&stream->in);
+  bool waiting = stream->reader && wait_pending(stream->reader);
+  if (waiting && here >= stream->need)
+    wait_post(stream->core, stream->reader);
+  else if (!waiting && here / 2 > stream->limit)
+    read_pause(stream);
+}
+
+bool read_arrived(Stream *stream, const char *data, size_t size) {
+  if (!buffer_append(&stream->in, data, size)) return false;
+  arrived(stream);
+  return true;
+}
+
 static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
   Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
   if (size == UV_EOF) {
     int status = reset_status(stream);
     if (status < 0) size = status;
   }
-  if (LIKELY(size > 0)) {
+  if (UNLIKELY(size > 0 && stream->filter)) {
+    filter_received(stream, buf->base, (size_t)size);
+  } else if (LIKELY(size > 0)) {
     stream->latest = (size_t)size;
     if (UNLIKELY(!keep(stream, buf, (size_t)size))) {
       stream_fail(stream, UV_ENOMEM);
       return;
     }
-    size_t here = buffer_size(&stream->in);
-    bool waiting = stream->reader && wait_pending(stream->reader);
-    if (waiting && here >= stream->need)
-      wait_post(stream->core, stream->reader);
-    else if (!waiting && here / 2 > stream->limit)
-      read_pause(stream);
+    arrived(stream);
   } else if (size == UV_EOF) {
     on_end(stream);
   } else if (size == UV_ENOBUFS && stream->ready) {
@@ -134,7 +159,7 @@ void read_consume(Stream *stream, size_t size) {
   if (UNLIKELY(!stream->reading) && left <= stream->limit) read_start(stream);
 }
 
-void read_expect(Stream *stream) { stream->direct = stream->latest >= ADOPT; }
+void read_expect(Stream *stream) { stream->direct = stream->latest >= ADOPT && !stream->filter; }
 
 void read_now(Stream *stream) {
   if (LIKELY(!stream->ready)) return;

@@ -10,6 +10,7 @@
 struct Resolve {
   uv_getaddrinfo_t request;
   Core *core;
+  Handles *handles; /* held */
   Task *task;       /* borrowed: it waits */
   Addresses *owner; /* borrowed; NULL: nobody wants the answer any more */
 };
@@ -27,6 +28,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
   } else if (list) {
     uv_freeaddrinfo(list);
   }
+  handles_release(resolve->handles);
   memory_delete(resolve);
 }
 
@@ -48,6 +50,7 @@ bool resolve(lua_State *L, Core *core, Task *task, Addresses *addresses, const c
     memory_delete(block);
     fail_raise_uv(L, status, lua_pushfstring(L, "resolve %s", host));
   }
+  handles_hold(block->handles = core->handles);
   addresses->pending = block;
   task->wait.u.on = addresses;
   return false;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "io/filter.h"
 #include "io/server.h"
 #include "kernel/fail.h"
 #include "kernel/report.h"
@@ -40,12 +41,14 @@ int stream_raise(lua_State *L, int status, const char *what) {
 static void release(Stream *stream) {
   if (stream->held || !stream->closed) return;
   buffer_destroy(&stream->in);
+  memory_delete(stream->why);
   memory_delete(stream);
 }
 
 static void on_closed(uv_handle_t *handle) {
   Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
   stream->closed = true;
+  if (stream->filter) filter_destroy(stream);
   list_remove(&stream->all);
   list_remove(&stream->fresh);
   buffer_destroy(&stream->out);
@@ -107,6 +110,8 @@ void stream_shut(Stream *stream) {
 
 void stream_close(Stream *stream) {
   if (stream->closing) return;
+  if (stream->filter) filter_finish(stream);
+  if (stream->closing) return; /* its filter failed */
   stream->closing = true;
   read_pause(stream);
   bool flushed = !stream->writing;
@@ -257,7 +262,7 @@ static int f_is_closing(lua_State *L) {
 }
 
 static int end_wait_closed(lua_State *L, Stream *stream) {
-  if (stream->loss) return stream_raise(L, stream->loss, "connection lost");
+  if (stream->loss) return stream_raise(L, stream->loss, stream->why ? stream->why : "connection lost");
   return 0;
 }
 

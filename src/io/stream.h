@@ -44,6 +44,8 @@ typedef struct {
   Link drainers;  /* Tasks */
   Link closers;   /* Tasks in wait_closed */
   size_t high, low;
+  struct neap_stream *filter; /* owned; NULL: none */
+  char *why;      /* block: what its filter says of the loss */
   Server *server; /* borrowed: that accepted it; NULL: none, or it is gone */
   Link all;       /* in io->streams */
   Link client;    /* in server->clients, until closed */
@@ -103,6 +105,8 @@ void read_wake(Stream *stream);
 void read_trim(Stream *stream); /* frees the buffer, which is empty */
 void read_consume(Stream *stream, size_t size);
 void read_expect(Stream *stream); /* before a task parks that takes what comes: it may receive by itself */
+bool read_arrived(Stream *stream, const char *data, size_t size); /* by a filter; false: no memory */
+void read_ended(Stream *stream);  /* the peer has sent everything */
 void read_now(Stream *stream);    /* does so, into the empty buffer, if something has come */
 
 /* read.c */
@@ -116,6 +120,7 @@ int f_at_eof(lua_State *L);
 /* write.c */
 void write_flush(Stream *stream); /* gives `out` to libuv if nothing is under way, then the end of stream */
 void write_drop(Stream *stream);
+void write_raw(Stream *stream, uv_buf_t *bufs, unsigned count); /* past the filter */
 static inline size_t write_size(const Stream *stream) { return buffer_size(&stream->out) + buffer_size(&stream->flight); }
 int f_write(lua_State *L);
 int f_writelines(lua_State *L);

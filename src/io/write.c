@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "io/stream.h"
+#include "io/filter.h"
 #include "kernel/fail.h"
 
 enum { AT_ONCE = 16 }; /* pieces that one call writes without joining them */
@@ -70,7 +70,7 @@ void write_flush(Stream *stream) {
 }
 
 /* Sends what the kernel takes and keeps the rest. After the end of the side it drops all. */
-static void transmit(Stream *stream, uv_buf_t *bufs, unsigned count) {
+void write_raw(Stream *stream, uv_buf_t *bufs, unsigned count) {
   if (UNLIKELY(stream->write_end)) return;
   size_t sent = 0;
   if (LIKELY(!stream->writing)) {
@@ -97,10 +97,17 @@ static void transmit(Stream *stream, uv_buf_t *bufs, unsigned count) {
   if (write_size(stream) > stream->high) stream->above = true;
 }
 
+static inline void transmit(Stream *stream, uv_buf_t *bufs, unsigned count) {
+  if (UNLIKELY(stream->filter != NULL))
+    filter_write(stream, bufs, count);
+  else
+    write_raw(stream, bufs, count);
+}
+
 /* ---- awaiting room ---- */
 
 static int end_drain(lua_State *L, Stream *stream) {
-  if (UNLIKELY(stream->write_end)) return stream_raise(L, stream->write_end, "write");
+  if (UNLIKELY(stream->write_end)) return stream_raise(L, stream->write_end, stream->why ? stream->why : "write");
   return 0;
 }
 
@@ -196,6 +203,7 @@ int f_drain(lua_State *L) {
 int f_write_eof(lua_State *L) {
   Stream *stream = stream_check(L, 1)->stream;
   if (stream->eof_wanted || stream->write_end) return 0;
+  if (stream->filter) filter_finish(stream);
   stream->eof_wanted = true;
   write_flush(stream);
   return 0;

@@ -48,6 +48,9 @@ typedef struct {
   int open;
 } Handles;
 
+void handles_hold(Handles *handles);    /* a request of ours is under way */
+void handles_release(Handles *handles);
+
 typedef enum { CLOCK_REAL, CLOCK_VIRTUAL } ClockMode;
 
 struct Core {
@@ -90,6 +93,11 @@ struct Core {
   bool thrown; /* a KeyboardInterrupt was raised in a callback or a task: run() raises it again */
   LuvContext *luv; /* borrowed; its mode tells whether uv.run is active */
   Handles *handles; /* block; NULL once closed */
+  struct Mailbox *mailbox; /* held; NULL once closed */
+  Link outside;        /* neap_futures */
+  int expected;        /* of those outside who may wake the loop */
+  uint64_t budget;     /* hrtime at which drain() gives up its turn; 0: none */
+  unsigned forks;      /* of the process, when the loop was made or mended */
 };
 
 /* The core whose jobs this thread runs just now; NULL outside drain(). */

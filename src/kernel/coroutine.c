@@ -62,15 +62,19 @@ static int async_call(lua_State *L) {
   return 1;
 }
 
+void async_push(lua_State *L, Core *core) {
+  lua_pushlightuserdata(L, core);
+  lua_insert(L, -2);
+  lua_pushcclosure(L, async_call, 2);
+}
+
 /* async function = async(fn) */
 int async_function(lua_State *L) {
   if (!lua_isfunction(L, 1)) {
     if (luaL_getmetafield(L, 1, "__call") == LUA_TNIL) return argument_error(L, 1, "function");
   }
   lua_settop(L, 1);
-  lua_pushlightuserdata(L, core_of(L));
-  lua_insert(L, 1);
-  lua_pushcclosure(L, async_call, 2);
+  async_push(L, core_of(L));
   return 1;
 }
 

@@ -14,6 +14,7 @@ typedef struct {
 extern const Type coro_type, coro_debug_type;
 
 int async_function(lua_State *L);                      /* async function = async(fn) */
+void async_push(lua_State *L, Core *core);             /* the function at the top becomes an async function */
 void coro_take(lua_State *L, Head *head);              /* if it is a coroutine object: it is used now, or raises */
 void coro_discard(lua_State *L, int index);            /* it will not be awaited */
 void coro_pack(lua_State *L, Core *core, int first);   /* a function and arguments become a coroutine object */

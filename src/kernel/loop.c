@@ -8,6 +8,8 @@
 #include "kernel/loop.h"
 
 #include "base/memory.h"
+#include "kernel/mailbox.h"
+#include "kernel/outside.h"
 #include "kernel/report.h"
 #include "kernel/step.h"
 
@@ -116,6 +118,7 @@ static void drain(Core *core) {
       task_run(core, container_of(job, Task, wait.job), 0);
     else
       job->run(core, job);
+    if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) left = 0;
   }
   if (!list_empty(&core->orphans) && list_empty(&core->ready) && core->clock == CLOCK_REAL)
     core_call(core, call_report_orphans, 0, "an error that was never retrieved is lost"); /* about to block: time to tell */
@@ -144,6 +147,7 @@ static void on_timer(uv_timer_t *timer) {
 static void on_async(uv_async_t *async) {
   Core *core = container_of(async, Handles, async)->core;
   if (!core) return;
+  mailbox_arrived(core);
   if (core->interrupts > core->interrupts_seen && core->running) core_stop(core);
 }
 
@@ -172,6 +176,7 @@ bool loop_open(Core *core) {
   if (!handles) return false;
   list_create(&core->ready);
   list_create(&core->mark.link);
+  list_create(&core->outside);
   core->mark.run = on_job_mark;
   core->armed_ms = UINT64_MAX;
   if (uv_async_init(core->loop, &handles->async, on_async) != 0) { /* the only one that needs anything */
@@ -192,17 +197,28 @@ bool loop_open(Core *core) {
   return true;
 }
 
-static void closed(Handles *handles) {
+void handles_hold(Handles *handles) { handles->open++; }
+
+void handles_release(Handles *handles) {
   if (--handles->open == 0) memory_delete(handles);
 }
 
-static void on_idle_closed(uv_handle_t *handle) { closed(container_of((uv_idle_t *)handle, Handles, idle)); }
-static void on_check_closed(uv_handle_t *handle) { closed(container_of((uv_check_t *)handle, Handles, check)); }
-static void on_timer_closed(uv_handle_t *handle) { closed(container_of((uv_timer_t *)handle, Handles, timer)); }
-static void on_async_closed(uv_handle_t *handle) { closed(container_of((uv_async_t *)handle, Handles, async)); }
+static void on_idle_closed(uv_handle_t *handle) {
+  handles_release(container_of((uv_idle_t *)handle, Handles, idle));
+}
+static void on_check_closed(uv_handle_t *handle) {
+  handles_release(container_of((uv_check_t *)handle, Handles, check));
+}
+static void on_timer_closed(uv_handle_t *handle) {
+  handles_release(container_of((uv_timer_t *)handle, Handles, timer));
+}
+static void on_async_closed(uv_handle_t *handle) {
+  handles_release(container_of((uv_async_t *)handle, Handles, async));
+}
 
 void loop_close(Core *core) {
   Handles *handles = core->handles;
+  if (handles) outside_close(core);
   core->closed = true;
   if (!handles) return;
   core->handles = NULL;

@@ -8,23 +8,26 @@
 #include <string.h>
 
 #include "kernel/report.h"
+#include "neap.h"
 #include "kernel/run.h"
 #include "kernel/trace.h"
+
+static void *object_of(lua_CFunction function) {
+  void *address;
+  Dl_info owner;
+  memcpy(&address, &function, sizeof address);
+  return dladdr(address, &owner) ? dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD) : NULL;
+}
 
 /* luv's luv_context, from the object that luv's functions are in: another luv may be loaded too. */
 static LuvContextOf find_context(lua_State *L) {
   lua_getfield(L, -1, "hrtime"); /* any that is not replaced below */
   lua_CFunction any = lua_tocfunction(L, -1);
   lua_pop(L, 1);
-  void *address, *symbol = NULL;
-  Dl_info owner;
-  memcpy(&address, &any, sizeof address);
-  if (any && dladdr(address, &owner)) {
-    void *object = dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD);
-    if (object) {
-      symbol = dlsym(object, "luv_context");
-      dlclose(object);
-    }
+  void *symbol = NULL, *object = any ? object_of(any) : NULL;
+  if (object) {
+    symbol = dlsym(object, "luv_context");
+    dlclose(object);
   }
   if (!symbol) symbol = dlsym(RTLD_DEFAULT, "luv_context");
   LuvContextOf context;
@@ -32,7 +35,51 @@ static LuvContextOf find_context(lua_State *L) {
   return context;
 }
 
+/* ---- the host's loop: luv must have it before it makes one of its own ---- */
+
+/* The object that luv's open function is in, by package.preload or package.cpath. */
+static void *find_luv(lua_State *L) {
+  int top = lua_gettop(L);
+  void *object = NULL;
+  lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+  if (lua_istable(L, -1) && lua_getfield(L, -1, "luv") == LUA_TFUNCTION && lua_iscfunction(L, -1))
+    object = object_of(lua_tocfunction(L, -1));
+  lua_settop(L, top);
+  if (object) return object;
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  lua_getfield(L, -1, LUA_LOADLIBNAME);
+  lua_getfield(L, -1, "searchpath");
+  lua_pushliteral(L, "luv");
+  lua_getfield(L, -3, "cpath");
+  if (lua_pcall(L, 2, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING) object = dlopen(lua_tostring(L, -1), RTLD_NOW);
+  lua_settop(L, top);
+  return object;
+}
+
+static bool luv_loaded(lua_State *L) {
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  bool loaded = lua_getfield(L, -1, "luv") == LUA_TTABLE;
+  lua_pop(L, 2);
+  return loaded;
+}
+
+static void give_loop(lua_State *L, uv_loop_t *loop) {
+  void *object = find_luv(L), *symbol = object ? dlsym(object, "luv_context") : NULL;
+  if (!symbol) symbol = dlsym(RTLD_DEFAULT, "luv_context");
+  LuvContextOf context_of;
+  memcpy(&context_of, &symbol, sizeof context_of);
+  if (!context_of) luaL_error(L, "neap needs luv 1.44 or later to be on a loop of the host's: luv_context is not found");
+  LuvContext *luv = context_of(L);
+  luv->loop = loop;
+  luv->L = L;
+  luv->mode = -1;
+}
+
 LuvContext *luv_open(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, NEAP_LOOP_KEY);
+  uv_loop_t *loop = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  if (loop && !luv_loaded(L)) give_loop(L, loop);
   lua_getglobal(L, "require");
   lua_pushliteral(L, "luv");
   if (lua_pcall(L, 1, 1, 0) != LUA_OK)
@@ -40,6 +87,7 @@ LuvContext *luv_open(lua_State *L) {
   LuvContextOf context_of = find_context(L);
   if (!context_of) luaL_error(L, "neap needs luv 1.44 or later: this one does not export luv_context");
   LuvContext *luv = context_of(L);
+  if (loop && luv->loop != loop) luaL_error(L, "neap: luv is on another loop already: open neap before luv is required");
   const char *wrong = uv_table_open(luv->loop);
   if (wrong) luaL_error(L, "neap: %s", wrong);
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD); /* luv < 1.50 required in a coroutine keeps that one */

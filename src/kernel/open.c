@@ -13,8 +13,10 @@
 #include "kernel/context.h"
 #include "kernel/coroutine.h"
 #include "kernel/fail.h"
+#include "kernel/host.h"
 #include "kernel/loop.h"
 #include "kernel/luv.h"
+#include "kernel/mailbox.h"
 #include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/run.h"
@@ -28,7 +30,7 @@ static const char core_key = 0; /* registry: the core */
 static void pin(void) {
   Dl_info self;
   void *address;
-  Core *(*function)(lua_State *) = kernel_open;
+  Core *(*function)(lua_State *, const neap_api *) = kernel_open;
   memcpy(&address, &function, sizeof address);
   if (dladdr(address, &self)) dlopen(self.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
 }
@@ -58,7 +60,7 @@ static void stress(Core *core) {
   core->timers.shuffle = (seed ? strtoull(seed, NULL, 10) : 1) * 0x9E3779B97F4A7C15ull | 1;
 }
 
-static Core *core_new(lua_State *L, LuvContext *luv) {
+static Core *core_new(lua_State *L, LuvContext *luv, const neap_api *api) {
   Core *core = lua_newuserdatauv(L, sizeof *core, 0);
   memset(core, 0, sizeof *core);
   core->luv = luv;
@@ -75,6 +77,15 @@ static Core *core_new(lua_State *L, LuvContext *luv) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &core_key);
   if (!loop_open(core)) luaL_error(L, "neap cannot be opened: out of memory or file descriptors");
   core->closed = false;
+  core->forks = fork_count();
+  if (!mailbox_open(core, api)) luaL_error(L, "not enough memory"); /* core_gc closes what is open */
+  return core;
+}
+
+Core *core_find(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
+  Core *core = lua_touserdata(L, -1);
+  lua_pop(L, 1);
   return core;
 }
 
@@ -88,13 +99,14 @@ static void anchors_open(lua_State *L, Core *core) {
   lua_xmove(L, core->service, 1);
 }
 
-Core *kernel_open(lua_State *L) {
+Core *kernel_open(lua_State *L, const neap_api *api) {
   luaL_checkstack(L, LUA_MINSTACK, NULL);
   pin();
+  fork_watch();
   LuvContext *luv = luv_open(L);
   lua_pushvalue(L, -1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &luv_key);
-  Core *core = core_new(L, luv);
+  Core *core = core_new(L, luv, api);
   anchors_open(L, core);
   trace_open(L, core);
   pool_open(L, core, task_body, trace_on_error, await_function);
@@ -108,7 +120,7 @@ Core *kernel_open(lua_State *L) {
 
   fail_open(L);
   static const luaL_Reg *const functions[] = {await_functions, run_functions,    callback_functions, context_functions,
-                                              report_functions, trace_functions, spawn_functions};
+                                              report_functions, trace_functions, spawn_functions, host_functions};
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) functions_open(L, core, functions[i]);
   class_open(L, core, &future_type.type, "Future");
   class_open(L, core, &task_type.type, "Task");

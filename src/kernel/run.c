@@ -5,8 +5,10 @@
 
 #include "kernel/await.h"
 #include "kernel/callback.h"
+#include "kernel/coroutine.h"
 #include "kernel/deadlock.h"
 #include "kernel/fail.h"
+#include "kernel/host.h"
 #include "kernel/interrupt.h"
 #include "kernel/report.h"
 #include "kernel/trace.h"
@@ -224,6 +226,8 @@ static Options check_options(lua_State *L, Core *core, int arg) {
 }
 
 static void check_enterable(lua_State *L, Core *core, const char *what) {
+  if (core->closed) fail_raise(L, FAIL_RUNTIME, "%s cannot be called: neap is closed", what);
+  fork_check(L, core);
   if (run_active(core) || core->current)
     fail_raise(L, FAIL_RUNTIME, "%s cannot be called while the loop is running", what);
 }
@@ -339,9 +343,20 @@ static void check_finalizer(lua_State *L) {
 
 int run_await(lua_State *L, Core *core) {
   check_finalizer(L);
+  check_enterable(L, core, "await outside a task");
   ensure_future(L, core, 1);
   lua_replace(L, 1);
   return enter(L, core, 1, NULL);
+}
+
+int run_function(lua_State *L) {
+  coro_pack(L, core_of(L), 1);
+  return f_run(L);
+}
+
+int run_end(lua_State *L, Core *core) {
+  Options options = {GRACE, CLOCK_REAL, core->debug, true};
+  return enter(L, core, 0, &options);
 }
 
 /* ---- Runner ---- */

@@ -30,7 +30,10 @@ const char *uv_table_open(const uv_loop_t *loop);
   X(uv_tcp_keepalive) X(uv_tcp_getsockname) X(uv_tcp_getpeername) X(uv_tcp_close_reset)            \
   X(uv_listen) X(uv_accept) X(uv_read_start) X(uv_read_stop) X(uv_write) X(uv_try_write)           \
   X(uv_shutdown) X(uv_fileno) X(uv_getaddrinfo) X(uv_freeaddrinfo) X(uv_cancel)                    \
-  X(uv_ip4_addr) X(uv_ip6_addr) X(uv_ip4_name) X(uv_ip6_name) X(uv_replace_allocator)
+  X(uv_ip4_addr) X(uv_ip6_addr) X(uv_ip4_name) X(uv_ip6_name) X(uv_replace_allocator)            \
+  X(uv_mutex_init) X(uv_mutex_destroy) X(uv_mutex_lock) X(uv_mutex_trylock) X(uv_mutex_unlock)  \
+  X(uv_queue_work) X(uv_poll_init) X(uv_poll_start) X(uv_poll_stop)                            \
+  X(uv_backend_fd) X(uv_backend_timeout) X(uv_loop_fork)
 
 #define UV_TABLE_FIELD(name) __typeof__(name) *name##_;
 typedef struct {
@@ -99,6 +102,18 @@ extern UvTable uv_table; /* filled once a process, never changed after */
 #define uv_ip4_name uv_table.uv_ip4_name_
 #define uv_ip6_name uv_table.uv_ip6_name_
 #define uv_replace_allocator uv_table.uv_replace_allocator_
+#define uv_mutex_init uv_table.uv_mutex_init_
+#define uv_mutex_destroy uv_table.uv_mutex_destroy_
+#define uv_mutex_lock uv_table.uv_mutex_lock_
+#define uv_mutex_trylock uv_table.uv_mutex_trylock_
+#define uv_mutex_unlock uv_table.uv_mutex_unlock_
+#define uv_queue_work uv_table.uv_queue_work_
+#define uv_poll_init uv_table.uv_poll_init_
+#define uv_poll_start uv_table.uv_poll_start_
+#define uv_poll_stop uv_table.uv_poll_stop_
+#define uv_backend_fd uv_table.uv_backend_fd_
+#define uv_backend_timeout uv_table.uv_backend_timeout_
+#define uv_loop_fork uv_table.uv_loop_fork_
 #endif
 
 #endif
