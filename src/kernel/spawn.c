@@ -65,6 +65,7 @@ static int f_current_task(lua_State *L) {
 /* tasks = all_tasks(): those that are not done, with n */
 static int f_all_tasks(lua_State *L) {
   Core *core = core_of(L);
+  lua_settop(L, 0);
   lua_createtable(L, (int)core->live, 1);
   uint32_t slot = 0;
   lua_Integer n = 0;
