@@ -5,6 +5,7 @@
 
 #include "kernel/await.h"
 #include "kernel/callback.h"
+#include "kernel/context.h"
 #include "kernel/deadlock.h"
 #include "kernel/fail.h"
 #include "kernel/interrupt.h"
@@ -223,6 +224,19 @@ static Options check_options(lua_State *L, Core *core, int arg) {
   return o;
 }
 
+static void set_clock(Core *core, ClockMode clock) {
+  core->clock = clock;
+  if (clock == CLOCK_VIRTUAL) core->now = 0;
+}
+
+/* Timers belong to the clock they were made for. */
+static void check_clock(lua_State *L, Core *core, ClockMode clock) {
+  static const char *const names[] = {"real", "virtual"};
+  if (!heap_empty(&core->timers))
+    fail_raise(L, FAIL_RUNTIME, "timers of the %s clock are pending; run() with a %s clock cannot start", names[core->clock],
+               names[clock]);
+}
+
 static void check_enterable(lua_State *L, Core *core, const char *what) {
   if (run_active(core) || core->current)
     fail_raise(L, FAIL_RUNTIME, "%s cannot be called while the loop is running", what);
@@ -260,6 +274,7 @@ static int raise_out(lua_State *L, Core *core) {
 static int enter(lua_State *L, Core *core, int index, Options *options) {
   Future *future = index ? lua_touserdata(L, index) : NULL;
   ClockMode clock = core->clock;
+  uint64_t now = core->now;
   bool debug = core->debug;
   int handler = core->handler;
   core->interrupts = core->interrupts_seen = 0;
@@ -268,10 +283,7 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
     clock = CLOCK_REAL;
     debug = false;
   }
-  if (options && options->clock == CLOCK_VIRTUAL) {
-    core->clock = CLOCK_VIRTUAL;
-    core->now = 0;
-  }
+  if (options && !options->last) set_clock(core, options->clock);
   if (options) core->debug = options->debug;
   lua_State *from = core->from;
   core->running = true;
@@ -293,6 +305,7 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
       core->handler = LUA_NOREF;
     }
     core->clock = clock;
+    if (clock == CLOCK_VIRTUAL) core->now = now; /* a runner's, which goes on */
     core->debug = debug;
   }
   bool pressed = core->interrupts > 0;
@@ -321,8 +334,7 @@ static int f_run(lua_State *L) {
   check_enterable(L, core, "run()");
   check_awaitable(L, 1);
   Options options = check_options(L, core, 2);
-  if (options.clock == CLOCK_VIRTUAL && !heap_empty(&core->timers))
-    return fail_raise(L, FAIL_RUNTIME, "timers of the real clock are pending; run() with a virtual clock cannot start");
+  if (options.clock == CLOCK_VIRTUAL || core->clock == CLOCK_VIRTUAL) check_clock(L, core, options.clock);
   lua_settop(L, 1);
   if (!future_test(L, 1)) task_spawn(L, core, 1);
   return enter(L, core, 1, &options);
@@ -347,8 +359,9 @@ int run_await(lua_State *L, Core *core) {
 /* ---- Runner ---- */
 
 typedef struct {
-  Head head;
+  Head head; /* user value 1: the context of its runs */
   Options options;
+  bool used; /* it ran something */
   bool closed;
 } Runner;
 
@@ -356,7 +369,7 @@ typedef struct {
 static int runner_new(lua_State *L) {
   Core *core = core_of(L);
   Options options = check_options(L, core, 1);
-  Runner *runner = object_new(L, &runner_type, sizeof *runner, 0);
+  Runner *runner = object_new(L, &runner_type, sizeof *runner, 1);
   runner->options = options;
   return 1;
 }
@@ -367,6 +380,16 @@ static Runner *check_runner(lua_State *L) {
   return runner;
 }
 
+/* The context of all its runs, copied at the first one. The runner is at 1. */
+static void push_context(lua_State *L, Core *core) {
+  if (lua_getiuservalue(L, 1, 1) != LUA_TNIL) return;
+  lua_pop(L, 1);
+  if (!context_push(L, core)) lua_pushnil(L);
+  context_new_of_map(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, 1);
+}
+
 /* ... = runner:run(awaitable): other tasks stay for the next run */
 static int runner_run(lua_State *L) {
   Core *core = core_of(L);
@@ -374,12 +397,19 @@ static int runner_run(lua_State *L) {
   check_enterable(L, core, "Runner:run()");
   check_awaitable(L, 2);
   lua_settop(L, 2);
-  core->debug = runner->options.debug;
-  if (runner->options.clock == CLOCK_VIRTUAL && core->clock != CLOCK_VIRTUAL && heap_empty(&core->timers)) {
-    core->clock = CLOCK_VIRTUAL;
-    core->now = 0;
+  ClockMode clock = runner->options.clock;
+  if (clock != core->clock) {
+    check_clock(L, core, clock);
+    set_clock(core, clock);
   }
-  ensure_future(L, core, 2);
+  core->debug = runner->options.debug;
+  runner->used = true;
+  if (future_test(L, 2)) return enter(L, core, 2, NULL);
+  lua_createtable(L, 0, 1);
+  push_context(L, core);
+  lua_setfield(L, 3, "context");
+  lua_insert(L, 2); /* runner, options, awaitable */
+  task_start(L, core, task_new(L, core, 3, 2), false);
   return enter(L, core, 3, NULL);
 }
 
@@ -390,9 +420,9 @@ static int runner_close(lua_State *L) {
   if (runner->closed) return 0;
   check_enterable(L, core, "Runner:close()");
   Options options = runner->options;
-  options.clock = CLOCK_REAL;
   options.last = true;
   runner->closed = true;
+  if (!runner->used) return 0;
   return enter(L, core, 0, &options);
 }
 
