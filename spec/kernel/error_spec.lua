@@ -267,6 +267,23 @@ describe("The error of main", function()
   end)
 end)
 
+describe("An exception handler", function()
+  it("set inside run lasts until its end, then the one before is back", function()
+    local function outer() end
+    neap.set_exception_handler(outer)
+    neap.run(function()
+      neap.set_exception_handler(print)
+      neap.set_exception_handler(function() end)
+    end)
+    assert.equal(outer, neap.get_exception_handler())
+    neap.run(function() neap.set_exception_handler(nil) end)
+    assert.equal(outer, neap.get_exception_handler())
+    neap.set_exception_handler(nil)
+    neap.run(function() neap.set_exception_handler(print) end)
+    assert.is_nil(neap.get_exception_handler())
+  end)
+end)
+
 describe("An error in the exception handler", function()
   it("leaves the report to the default handler, and the loop alone", function()
     local out = child.output [[

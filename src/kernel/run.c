@@ -276,7 +276,7 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
   ClockMode clock = core->clock;
   uint64_t now = core->now;
   bool debug = core->debug;
-  int handler = core->handler;
+  int handler = options ? handler_copy(L, core) : LUA_NOREF;
   core->interrupts = core->interrupts_seen = 0;
   bool sigint = interrupt_take(L, core); /* may raise; from here on nothing does, until all is as it was */
   if (options && options->last) {
@@ -300,10 +300,8 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
       status = ending;
     else if (ending != LUA_OK)
       lua_pop(L, 1);
-    if (core->handler != handler && core->handler != LUA_NOREF && handler == LUA_NOREF) {
-      luaL_unref(L, LUA_REGISTRYINDEX, core->handler); /* set inside: it was this run's */
-      core->handler = LUA_NOREF;
-    }
+    luaL_unref(L, LUA_REGISTRYINDEX, core->handler); /* one set inside was this run's */
+    core->handler = handler;
     core->clock = clock;
     if (clock == CLOCK_VIRTUAL) core->now = now; /* a runner's, which goes on */
     core->debug = debug;
