@@ -129,12 +129,26 @@ static bool insist_all(Core *core) {
   return any;
 }
 
-/* The time of grace is over for those that were cancelled. */
+typedef struct {
+  Timer over;
+  int rounds; /* in which there were tasks that nobody had insisted on */
+  bool given_up;
+} Grace;
+
+enum { ROUNDS_LIMIT = 1000 };
+
+/* The time of grace is over for all, also for tasks that clean-up made; those it still makes have
+ * 10 ms each, and not for ever. */
 static void on_grace_over(Core *core, Job *job) {
-  UNUSED(job);
-  uint32_t slot = 0;
-  for (Task *task; (task = task_each(core, &slot)) != NULL;)
-    if (task->cancels > 0 && !task->insist) insist_on(core, task);
+  Grace *grace = container_of(job, Grace, over.job);
+  if (!insist_all(core)) return;
+  grace->given_up = ++grace->rounds == ROUNDS_LIMIT;
+  if (grace->given_up)
+    core_stop(core);
+  else if (heap_reserve(&core->timers))
+    timer_arm(core, &grace->over, deadline_in(core, 0.01));
+  else
+    job_post(core, job);
 }
 
 static int raise_ignored(lua_State *L) {
@@ -162,25 +176,24 @@ enum { RAISED_LIMIT = 1000 };
 static int finish_tasks(lua_State *L, Core *core, double grace) {
   int status = LUA_OK;
   if (core->live > 0) {
-    bool never = false;
-    Timer over;
-    timer_setup(&over, on_grace_over);
+    Grace end = {.rounds = 0};
+    timer_setup(&end.over, on_grace_over);
     cancel_all(core);
     if (heap_reserve(&core->timers))
-      timer_arm(core, &over, deadline_in(core, grace));
+      timer_arm(core, &end.over, deadline_in(core, grace));
     else
-      job_post(core, &over.job);
+      job_post(core, &end.over.job);
     core->until_empty = true;
     core->ignoring = 0;
     int raised = 0;
-    for (Left left; core->live > core->ignoring && (left = turn_protected(L, core, &never)) != LEFT_DONE;) {
+    for (Left left; core->live > core->ignoring && (left = turn_protected(L, core, &end.given_up)) != LEFT_DONE;) {
       if (left == LEFT_RAISED && (lua_pop(L, 1), ++raised == RAISED_LIMIT)) break;
       core->interrupts_seen = core->interrupts;
       core->thrown = false;
       if (left == LEFT_DEADLOCK && !insist_all(core)) break;
     }
     core->until_empty = false;
-    timer_disarm(core, &over);
+    timer_disarm(core, &end.over);
     if (core->live > 0) status = try(L, core, raise_ignored, 0);
     uint32_t slot = 0;
     for (Task *task; core->live > 0 && (task = task_each(core, &slot)) != NULL;) task_abandon(core, task);
