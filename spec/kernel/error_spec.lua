@@ -212,6 +212,21 @@ describe("An error nobody looked at", function()
     assert.equal("lost", reports[1].exception)
   end)
 
+  it("is reported also while the loop is never idle", function()
+    local seen
+    neap.set_exception_handler(function(context) seen = context.exception end)
+    neap.run(function()
+      neap.create_task(function() error("unseen", 0) end)
+      for _ = 1, 1000 do
+        await(neap.sleep(0))
+        collectgarbage "step"
+        if seen then break end
+      end
+      assert.equal("unseen", seen)
+    end)
+    neap.set_exception_handler(nil)
+  end)
+
   it("is reported in the order the tasks failed", function()
     local reports = loop.run_reports(function()
       for i = 1, 5 do neap.create_task(function() error(i, 0) end) end
