@@ -95,6 +95,9 @@ return function(fn, options)
   end
   options = options or none
   check_option(options, "at", "number")
+  if options.at and not (math.tointeger(options.at) and options.at >= 1 and options.at <= 250) then
+    error("bad argument #2 to 'wrap' (field 'at': a position, from 1, expected)", 2)
+  end
   check_option(options, "cancel", "function")
   check_option(options, "late", "function")
   check_option(options, "what", "string")

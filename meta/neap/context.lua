@@ -26,7 +26,7 @@ function neap.ContextVar:set(value) end
 
 ---Restores what it was before that `set`.
 ---
----Raises: ValueError for a token of another variable; RuntimeError for one that was used.
+---Raises: ValueError for a token of another variable or another context; RuntimeError for one that was used.
 ---Suspends: no. Python: ContextVar.reset.
 ---@param token userdata
 function neap.ContextVar:reset(token) end

@@ -45,10 +45,11 @@ function neap.run(main, options) end
 ---@overload fun(options?: neap.RunOptions): neap.Runner
 neap.Runner = {}
 
----Runs an awaitable until it is done. Other tasks stay for the next run.
+---Runs an awaitable until it is done. Other tasks stay for the next run, and so does what is set in the
+---runner's context, which is copied when it first runs something.
 ---
----Raises: what the awaitable raises; RuntimeError when a loop is running or the runner is closed;
----DeadlockError; KeyboardInterrupt.
+---Raises: what the awaitable raises; RuntimeError when a loop is running, the runner is closed, or timers
+---of the other clock are pending; DeadlockError; KeyboardInterrupt.
 ---Suspends: no, it blocks.
 ---asyncio: Runner.run.
 ---@param main neap.awaitable

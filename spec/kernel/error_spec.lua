@@ -212,6 +212,21 @@ describe("An error nobody looked at", function()
     assert.equal("lost", reports[1].exception)
   end)
 
+  it("is reported also while the loop is never idle", function()
+    local seen
+    neap.set_exception_handler(function(context) seen = context.exception end)
+    neap.run(function()
+      neap.create_task(function() error("unseen", 0) end)
+      for _ = 1, 1000 do
+        await(neap.sleep(0))
+        collectgarbage "step"
+        if seen then break end
+      end
+      assert.equal("unseen", seen)
+    end)
+    neap.set_exception_handler(nil)
+  end)
+
   it("is reported in the order the tasks failed", function()
     local reports = loop.run_reports(function()
       for i = 1, 5 do neap.create_task(function() error(i, 0) end) end
@@ -264,6 +279,23 @@ describe("The error of main", function()
     local reports = loop.run_reports(function() error("once", 0) end)
     assert.equal("once", reports.error)
     assert.equal(0, #reports)
+  end)
+end)
+
+describe("An exception handler", function()
+  it("set inside run lasts until its end, then the one before is back", function()
+    local function outer() end
+    neap.set_exception_handler(outer)
+    neap.run(function()
+      neap.set_exception_handler(print)
+      neap.set_exception_handler(function() end)
+    end)
+    assert.equal(outer, neap.get_exception_handler())
+    neap.run(function() neap.set_exception_handler(nil) end)
+    assert.equal(outer, neap.get_exception_handler())
+    neap.set_exception_handler(nil)
+    neap.run(function() neap.set_exception_handler(print) end)
+    assert.is_nil(neap.get_exception_handler())
   end)
 end)
 

@@ -32,6 +32,16 @@ describe("A cancellation with a grace time", function()
     end)
   end)
 
+  it("means nothing to other futures", function()
+    run(function()
+      local task = neap.create_task(function() pcall(await, neap.sleep(5)) end)
+      await(neap.sleep(0))
+      assert.is_true(neap.Future():cancel("stop", { grace = 1 }))
+      assert.is_true(neap.gather(task):cancel("stop", { grace = 1 }))
+      await(neap.sleep(3))
+    end)
+  end)
+
   it("is not repeated for a task that ends in time", function()
     run(function()
       local errors = 0

@@ -130,6 +130,38 @@ describe("A top-level await", function()
 end)
 
 describe("The end of run", function()
+  it("does not wait for ever for what clean-up makes", function()
+    local made = 0
+    local function again()
+      pcall(await, neap.sleep(1000))
+      made = made + 1
+      neap.create_task(again)
+    end
+    local ok, err = pcall(neap.run, function()
+      neap.create_task(again)
+      await(neap.sleep(0))
+    end, { clock = "virtual" })
+    assert.is_false(ok)
+    assert.is_true(neap.is(err, neap.DeadlockError))
+    assert.is_true(made >= 1000)
+    assert.equal(0, neap.all_tasks().n)
+  end)
+
+  it("lets what clean-up makes end within the time of grace", function()
+    local ended = false
+    neap.run(function()
+      neap.create_task(function()
+        pcall(await, neap.sleep(1000))
+        neap.create_task(function()
+          await(neap.sleep(9))
+          ended = true
+        end)
+      end)
+      await(neap.sleep(0))
+    end, { clock = "virtual" })
+    assert.is_true(ended)
+  end)
+
   it("cancels all remaining tasks and waits for them", function()
     local order = {}
     loop.run(function()

@@ -24,6 +24,33 @@ describe("Runner", function()
     assert.equal("later", runner:run(function() return await(task) end))
   end)
 
+  it("keeps its context from one run to the next", function()
+    local runner <close> = neap.Runner { clock = "virtual" }
+    local var = neap.ContextVar("v", { default = "none" })
+    runner:run(function() var:set "kept" end)
+    assert.equal("kept", runner:run(function() return var:get() end))
+    assert.equal("none", var:get())
+  end)
+
+  it("leaves its clock to itself", function()
+    local runner <close> = neap.Runner { clock = "virtual" }
+    runner:run(neap.sleep(5))
+    assert.is_true(neap.run(neap.time) > 5.5)
+    assert.equal(5, runner:run(neap.time))
+    local other <close> = neap.Runner()
+    assert.is_true(other:run(neap.time) > 5.5)
+    local handle = neap.call_later(5, print)
+    assert.matches("timers of the real clock are pending", tostring(loop.failure(runner.run, runner, neap.time)))
+    handle:cancel()
+  end)
+
+  it("ends nothing when it has not run anything", function()
+    local runner <close> = neap.Runner { clock = "virtual" }
+    local task = runner:run(function() return neap.create_task(neap.sleep(5)) end)
+    neap.Runner():close()
+    assert.is_false(task:done())
+  end)
+
   it("keeps its clock from one run to the next", function()
     local runner <close> = neap.Runner { clock = "virtual" }
     runner:run(neap.sleep(5))

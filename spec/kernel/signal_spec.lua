@@ -36,6 +36,20 @@ describe("Ctrl-C", function()
     ]])
   end)
 
+  it("stays with a signal handle that was started inside run", function()
+    assert.equal("inside\nafter\n", output [[
+      local signal, what = uv.new_signal(), "inside"
+      neap.run(function()
+        signal:start("sigint", function() print(what) if what == "after" then os.exit() end end)
+        press()
+        await(neap.sleep(0.01))
+      end)
+      what = "after"
+      press()
+      uv.run()
+    ]])
+  end)
+
   it("leaves main its error", function()
     assert.equal("false\tmine\n", output [[
       print(pcall(neap.run, function()

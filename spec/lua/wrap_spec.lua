@@ -17,6 +17,10 @@ describe("neap.wrap", function()
     assert.has_error(function() neap.wrap(print, 1) end, "bad argument #2 to 'wrap' (table expected, got number)")
     assert.has_error(function() neap.wrap(print, { cancel = 1 }) end,
       "bad argument #2 to 'wrap' (field 'cancel': function expected, got number)")
+    for _, at in ipairs { 0, -1, 1.5, 2 ^ 53 } do
+      assert.has_error(function() neap.wrap(print, { at = at }) end,
+        "bad argument #2 to 'wrap' (field 'at': a position, from 1, expected)")
+    end
   end)
 
   it("passes all arguments and results, nils too", function()

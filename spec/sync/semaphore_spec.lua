@@ -25,6 +25,13 @@ for _, class in ipairs { "Semaphore", "BoundedSemaphore" } do
       assert.matches("Semaphore expected", loop.failure(new().acquire, {}))
     end)
 
+    it("has at most as many units as there are integers", function()
+      loop.run(function()
+        local semaphore = neap[class](math.maxinteger)
+        loop.raises(neap.ValueError, semaphore.release, semaphore)
+      end)
+    end)
+
     it("is one unit unless told otherwise", function()
       run(function()
         local semaphore = new()

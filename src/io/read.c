@@ -160,7 +160,7 @@ static int read_or_park(lua_State *L, Core *core, Task *task, const Op *op) {
 }
 
 static int start_read(lua_State *L, Core *core, Task *task, Op *op) {
-  Stream *stream = ((StreamBox *)op->self)->stream;
+  Stream *stream = stream_of_op(L, op);
   if (UNLIKELY(stream->reader && stream->reader != task))
     return fail_raise(L, FAIL_RUNTIME, "another task is already reading from this stream");
   stream->scan = 0;

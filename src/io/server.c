@@ -67,6 +67,13 @@ static ServerBox *server_check(lua_State *L, int arg) {
   return box;
 }
 
+/* As stream_of_op. */
+static Server *server_of_op(lua_State *L, const Op *op) {
+  Server *server = ((ServerBox *)op->self)->server;
+  if (!server) fail_raise(L, FAIL_RUNTIME, "the server is closed");
+  return server;
+}
+
 /* A server that listens is anchored: here it is closed, or the Lua state closes. */
 static int server_gc(lua_State *L) {
   ServerBox *box = lua_touserdata(L, 1);
@@ -281,7 +288,7 @@ static int k_wait_closed(lua_State *L, int status, lua_KContext context) {
 }
 
 static int start_wait_closed(lua_State *L, Core *core, Task *task, Op *op) {
-  Server *server = ((ServerBox *)op->self)->server;
+  Server *server = server_of_op(L, op);
   if (ended(server)) return 0;
   list_append(&server->closers, &task->wait.u.link);
   return wait_park(L, core, task, abort_link, k_wait_closed, (lua_KContext)core);
@@ -333,7 +340,7 @@ static bool abort_forever(Core *core, Task *task, lua_State *L, int message) {
 }
 
 static int start_forever(lua_State *L, Core *core, Task *task, Op *op) {
-  Server *server = ((ServerBox *)op->self)->server;
+  Server *server = server_of_op(L, op);
   if (server->forever) return fail_raise(L, FAIL_RUNTIME, "serve_forever is already waiting on this server");
   if (server->closed) return fail_raise(L, FAIL_RUNTIME, "the server is closed");
   server->forever = task;

@@ -276,7 +276,7 @@ static int k_wait_closed(lua_State *L, int status, lua_KContext context) {
 }
 
 static int start_wait_closed(lua_State *L, Core *core, Task *task, Op *op) {
-  Stream *stream = ((StreamBox *)op->self)->stream;
+  Stream *stream = stream_of_op(L, op);
   if (stream->closed) return end_wait_closed(L, stream);
   list_append(&stream->closers, &task->wait.u.link);
   return wait_park(L, core, task, abort_link, k_wait_closed, (lua_KContext)core);

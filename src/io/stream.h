@@ -98,6 +98,13 @@ bool abort_link(Core *core, Task *task, lua_State *L, int message); /* of a task
 bool abort_reader(Core *core, Task *task, lua_State *L, int message); /* wait.u.on is the stream */
 int stream_raise(lua_State *L, int status, const char *what);
 
+/* The stream of an operation that starts. A finalizer can keep one whose box was collected with it. */
+static inline Stream *stream_of_op(lua_State *L, const Op *op) {
+  Stream *stream = ((StreamBox *)op->self)->stream;
+  if (UNLIKELY(!stream)) stream_raise(L, UV_ECONNABORTED, NULL);
+  return stream;
+}
+
 /* receive.c */
 void read_start(Stream *stream);
 void read_pause(Stream *stream);

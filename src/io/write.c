@@ -121,7 +121,7 @@ static int k_drain(lua_State *L, int status, lua_KContext context) {
 }
 
 static int start_drain(lua_State *L, Core *core, Task *task, Op *op) {
-  Stream *stream = ((StreamBox *)op->self)->stream;
+  Stream *stream = stream_of_op(L, op);
   if (UNLIKELY(stream->closing)) { /* lets others run: else a loop that writes and drains would never end */
     list_create(&task->wait.u.link);
     job_post(core, &task->wait.job);

@@ -29,6 +29,17 @@ static void push_current(lua_State *L, Core *core) {
   }
 }
 
+/* Pushes what tells the current context from others: a Context, a task, or false outside. */
+static void push_identity(lua_State *L, Core *core) {
+  push_current(L, core);
+  if (lua_type(L, -1) == LUA_TUSERDATA) return;
+  lua_pop(L, 1);
+  if (core->current)
+    task_push(L, core, core->current);
+  else
+    lua_pushboolean(L, 0);
+}
+
 /* Makes the value at the top current; pops it. */
 static void set_current(lua_State *L, Core *core) {
   Task *task = core->current;
@@ -169,9 +180,11 @@ static int var_set(lua_State *L) {
   Core *core = core_of(L);
   object_check(L, 1, &context_var_type);
   lua_settop(L, 2);
-  object_new(L, &context_token_type, sizeof(Head), 3); /* variable, old box, used */
+  object_new(L, &context_token_type, sizeof(Head), 4); /* variable, old box, used, whose context it is */
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 3, 1);
+  push_identity(L, core);
+  lua_setiuservalue(L, 3, 4);
   lookup(L, core, 1);
   lua_setiuservalue(L, 3, 2);
   assign(L, core, 1, 2);
@@ -186,6 +199,9 @@ static int var_reset(lua_State *L) {
   lua_getiuservalue(L, 2, 1);
   if (!lua_rawequal(L, 1, 3)) return fail_raise(L, FAIL_VALUE, "the token is of another context variable");
   if (lua_getiuservalue(L, 2, 3) != LUA_TNIL) return fail_raise(L, FAIL_RUNTIME, "the token has been used already");
+  lua_getiuservalue(L, 2, 4);
+  push_identity(L, core_of(L));
+  if (!lua_rawequal(L, -1, -2)) return fail_raise(L, FAIL_VALUE, "the token was made in another context");
   lua_getiuservalue(L, 2, 2);
   if (lua_isnil(L, -1)) {
     assign(L, core_of(L), 1, 0);

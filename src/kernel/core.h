@@ -90,6 +90,7 @@ struct Core {
   uint64_t step_started; /* debug: when the step that runs began */
   volatile int interrupts; /* SIGINTs since run() began; written by the signal handler */
   int interrupts_seen;
+  uint32_t rethrown_in; /* the number of the task in which an await last raised an error again; 0: outside */
   bool thrown; /* a KeyboardInterrupt was raised in a callback or a task: run() raises it again */
   LuvContext *luv; /* borrowed; its mode tells whether uv.run is active */
   Handles *handles; /* block; NULL once closed */

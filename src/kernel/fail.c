@@ -73,19 +73,29 @@ int fail_raise(lua_State *L, FailClass cls, const char *format, ...) {
   return lua_error(L);
 }
 
-bool fail_is(lua_State *L, int index, FailClass cls) {
+enum { CLASS_DEPTH = 100 }; /* of classes that extend each other: a table may be its own metatable */
+
+bool fail_is_of(lua_State *L, int index, int cls) {
   if (lua_type(L, index) != LUA_TTABLE || !lua_getmetatable(L, index)) return false;
-  push_class(L, cls);
-  bool is = lua_rawequal(L, -1, -2);
-  while (!is && lua_getmetatable(L, -2)) { /* class, wanted, the class's metatable */
-    lua_pushliteral(L, "__index");
+  bool is = lua_rawequal(L, -1, cls);
+  for (int depth = 0; !is && depth < CLASS_DEPTH && lua_getmetatable(L, -1); depth++) {
+    lua_pushliteral(L, "__index"); /* class, the class's metatable, "__index" */
     int type = lua_rawget(L, -2);
-    lua_replace(L, -4);
+    lua_replace(L, -3);
     lua_pop(L, 1);
     if (type != LUA_TTABLE) break;
-    is = lua_rawequal(L, -1, -2);
+    is = lua_rawequal(L, -1, cls);
   }
-  lua_pop(L, 2);
+  lua_pop(L, 1);
+  return is;
+}
+
+bool fail_is(lua_State *L, int index, FailClass cls) {
+  if (lua_type(L, index) != LUA_TTABLE) return false;
+  index = lua_absindex(L, index);
+  push_class(L, cls);
+  bool is = fail_is_of(L, index, lua_gettop(L));
+  lua_pop(L, 1);
   return is;
 }
 

@@ -61,7 +61,7 @@ static int f_cancel(lua_State *L) {
   }
   core->cancel_depth = 0; /* an error may have left it */
   bool accepted = future_cancel(core, future, L, 1, lua_isnil(L, 2) ? 0 : 2);
-  if (accepted && grace >= 0) insist_later(L, core, 1, grace);
+  if (accepted && grace >= 0 && object_is(&future->head, &task_type.type)) insist_later(L, core, 1, grace);
   lua_pushboolean(L, accepted);
   return 1;
 }

@@ -61,6 +61,8 @@ bool interrupt_take(lua_State *L, Core *core) {
 
 void interrupt_give(Core *core) {
   if (lua_gethook(core->from) == raise_interrupt) lua_sethook(core->from, NULL, 0, 0);
-  sigaction(SIGINT, &before, NULL);
+  struct sigaction now;
+  if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_sigint) /* else a uv_signal has it by now */
+    sigaction(SIGINT, &before, NULL);
   interrupted = NULL;
 }

@@ -120,8 +120,8 @@ static void drain(Core *core) {
       job->run(core, job);
     if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) left = 0;
   }
-  if (!list_empty(&core->orphans) && list_empty(&core->ready) && core->clock == CLOCK_REAL)
-    core_call(core, call_report_orphans, 0, "an error that was never retrieved is lost"); /* about to block: time to tell */
+  if (!list_empty(&core->orphans) && core->clock == CLOCK_REAL)
+    core_call(core, call_report_orphans, 0, "an error that was never retrieved is lost");
   core->draining = false;
   core_draining = outer;
   if (core->closed) return; /* os.exit(code, true) in a task */

@@ -221,6 +221,12 @@ static int f_set(lua_State *L) {
   return 0;
 }
 
+int handler_copy(lua_State *L, Core *core) {
+  if (core->handler == LUA_NOREF) return LUA_NOREF;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, core->handler);
+  return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 /* fn = get_exception_handler(): nil for the default one */
 static int f_get(lua_State *L) {
   Core *core = core_of(L);

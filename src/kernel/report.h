@@ -14,6 +14,7 @@ void report(lua_State *L, Core *core);
 void report_text(lua_State *L, Core *core, const char *format, ...); /* a message only; printf's format; raises nothing */
 void report_orphans(lua_State *L, Core *core);  /* failed futures that were collected unseen */
 void report_failures(lua_State *L, Core *core); /* and all others: the loop ends */
+int handler_copy(lua_State *L, Core *core);     /* another reference of the exception handler, or LUA_NOREF */
 void failure_remember(lua_State *L, const Failure *failure); /* the one at the top, which stays */
 void failure_describe(lua_State *L, int index, Future *future); /* pushes "task Task-3", ... */
 

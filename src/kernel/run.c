@@ -5,6 +5,7 @@
 
 #include "kernel/await.h"
 #include "kernel/callback.h"
+#include "kernel/context.h"
 #include "kernel/coroutine.h"
 #include "kernel/deadlock.h"
 #include "kernel/fail.h"
@@ -130,12 +131,26 @@ static bool insist_all(Core *core) {
   return any;
 }
 
-/* The time of grace is over for those that were cancelled. */
+typedef struct {
+  Timer over;
+  int rounds; /* in which there were tasks that nobody had insisted on */
+  bool given_up;
+} Grace;
+
+enum { ROUNDS_LIMIT = 1000 };
+
+/* The time of grace is over for all, also for tasks that clean-up made; those it still makes have
+ * 10 ms each, and not for ever. */
 static void on_grace_over(Core *core, Job *job) {
-  UNUSED(job);
-  uint32_t slot = 0;
-  for (Task *task; (task = task_each(core, &slot)) != NULL;)
-    if (task->cancels > 0 && !task->insist) insist_on(core, task);
+  Grace *grace = container_of(job, Grace, over.job);
+  if (!insist_all(core)) return;
+  grace->given_up = ++grace->rounds == ROUNDS_LIMIT;
+  if (grace->given_up)
+    core_stop(core);
+  else if (heap_reserve(&core->timers))
+    timer_arm(core, &grace->over, deadline_in(core, 0.01));
+  else
+    job_post(core, job);
 }
 
 static int raise_ignored(lua_State *L) {
@@ -163,25 +178,24 @@ enum { RAISED_LIMIT = 1000 };
 static int finish_tasks(lua_State *L, Core *core, double grace) {
   int status = LUA_OK;
   if (core->live > 0) {
-    bool never = false;
-    Timer over;
-    timer_setup(&over, on_grace_over);
+    Grace end = {.rounds = 0};
+    timer_setup(&end.over, on_grace_over);
     cancel_all(core);
     if (heap_reserve(&core->timers))
-      timer_arm(core, &over, deadline_in(core, grace));
+      timer_arm(core, &end.over, deadline_in(core, grace));
     else
-      job_post(core, &over.job);
+      job_post(core, &end.over.job);
     core->until_empty = true;
     core->ignoring = 0;
     int raised = 0;
-    for (Left left; core->live > core->ignoring && (left = turn_protected(L, core, &never)) != LEFT_DONE;) {
+    for (Left left; core->live > core->ignoring && (left = turn_protected(L, core, &end.given_up)) != LEFT_DONE;) {
       if (left == LEFT_RAISED && (lua_pop(L, 1), ++raised == RAISED_LIMIT)) break;
       core->interrupts_seen = core->interrupts;
       core->thrown = false;
       if (left == LEFT_DEADLOCK && !insist_all(core)) break;
     }
     core->until_empty = false;
-    timer_disarm(core, &over);
+    timer_disarm(core, &end.over);
     if (core->live > 0) status = try(L, core, raise_ignored, 0);
     uint32_t slot = 0;
     for (Task *task; core->live > 0 && (task = task_each(core, &slot)) != NULL;) task_abandon(core, task);
@@ -225,6 +239,19 @@ static Options check_options(lua_State *L, Core *core, int arg) {
   return o;
 }
 
+static void set_clock(Core *core, ClockMode clock) {
+  core->clock = clock;
+  if (clock == CLOCK_VIRTUAL) core->now = 0;
+}
+
+/* Timers belong to the clock they were made for. */
+static void check_clock(lua_State *L, Core *core, ClockMode clock) {
+  static const char *const names[] = {"real", "virtual"};
+  if (!heap_empty(&core->timers))
+    fail_raise(L, FAIL_RUNTIME, "timers of the %s clock are pending; run() with a %s clock cannot start", names[core->clock],
+               names[clock]);
+}
+
 static void check_enterable(lua_State *L, Core *core, const char *what) {
   if (core->closed) fail_raise(L, FAIL_RUNTIME, "%s cannot be called: neap is closed", what);
   fork_check(L, core);
@@ -264,18 +291,16 @@ static int raise_out(lua_State *L, Core *core) {
 static int enter(lua_State *L, Core *core, int index, Options *options) {
   Future *future = index ? lua_touserdata(L, index) : NULL;
   ClockMode clock = core->clock;
+  uint64_t now = core->now;
   bool debug = core->debug;
-  int handler = core->handler;
+  int handler = options ? handler_copy(L, core) : LUA_NOREF;
   core->interrupts = core->interrupts_seen = 0;
   bool sigint = interrupt_take(L, core); /* may raise; from here on nothing does, until all is as it was */
   if (options && options->last) {
     clock = CLOCK_REAL;
     debug = false;
   }
-  if (options && options->clock == CLOCK_VIRTUAL) {
-    core->clock = CLOCK_VIRTUAL;
-    core->now = 0;
-  }
+  if (options && !options->last) set_clock(core, options->clock);
   if (options) core->debug = options->debug;
   lua_State *from = core->from;
   core->running = true;
@@ -292,11 +317,10 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
       status = ending;
     else if (ending != LUA_OK)
       lua_pop(L, 1);
-    if (core->handler != handler && core->handler != LUA_NOREF && handler == LUA_NOREF) {
-      luaL_unref(L, LUA_REGISTRYINDEX, core->handler); /* set inside: it was this run's */
-      core->handler = LUA_NOREF;
-    }
+    luaL_unref(L, LUA_REGISTRYINDEX, core->handler); /* one set inside was this run's */
+    core->handler = handler;
     core->clock = clock;
+    if (clock == CLOCK_VIRTUAL) core->now = now; /* a runner's, which goes on */
     core->debug = debug;
   }
   bool pressed = core->interrupts > 0;
@@ -325,8 +349,7 @@ static int f_run(lua_State *L) {
   check_enterable(L, core, "run()");
   check_awaitable(L, 1);
   Options options = check_options(L, core, 2);
-  if (options.clock == CLOCK_VIRTUAL && !heap_empty(&core->timers))
-    return fail_raise(L, FAIL_RUNTIME, "timers of the real clock are pending; run() with a virtual clock cannot start");
+  if (options.clock == CLOCK_VIRTUAL || core->clock == CLOCK_VIRTUAL) check_clock(L, core, options.clock);
   lua_settop(L, 1);
   if (!future_test(L, 1)) task_spawn(L, core, 1);
   return enter(L, core, 1, &options);
@@ -362,8 +385,9 @@ int run_end(lua_State *L, Core *core) {
 /* ---- Runner ---- */
 
 typedef struct {
-  Head head;
+  Head head; /* user value 1: the context of its runs */
   Options options;
+  bool used; /* it ran something */
   bool closed;
 } Runner;
 
@@ -371,7 +395,7 @@ typedef struct {
 static int runner_new(lua_State *L) {
   Core *core = core_of(L);
   Options options = check_options(L, core, 1);
-  Runner *runner = object_new(L, &runner_type, sizeof *runner, 0);
+  Runner *runner = object_new(L, &runner_type, sizeof *runner, 1);
   runner->options = options;
   return 1;
 }
@@ -382,6 +406,16 @@ static Runner *check_runner(lua_State *L) {
   return runner;
 }
 
+/* The context of all its runs, copied at the first one. The runner is at 1. */
+static void push_context(lua_State *L, Core *core) {
+  if (lua_getiuservalue(L, 1, 1) != LUA_TNIL) return;
+  lua_pop(L, 1);
+  if (!context_push(L, core)) lua_pushnil(L);
+  context_new_of_map(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, 1);
+}
+
 /* ... = runner:run(awaitable): other tasks stay for the next run */
 static int runner_run(lua_State *L) {
   Core *core = core_of(L);
@@ -389,12 +423,19 @@ static int runner_run(lua_State *L) {
   check_enterable(L, core, "Runner:run()");
   check_awaitable(L, 2);
   lua_settop(L, 2);
-  core->debug = runner->options.debug;
-  if (runner->options.clock == CLOCK_VIRTUAL && core->clock != CLOCK_VIRTUAL && heap_empty(&core->timers)) {
-    core->clock = CLOCK_VIRTUAL;
-    core->now = 0;
+  ClockMode clock = runner->options.clock;
+  if (clock != core->clock) {
+    check_clock(L, core, clock);
+    set_clock(core, clock);
   }
-  ensure_future(L, core, 2);
+  core->debug = runner->options.debug;
+  runner->used = true;
+  if (future_test(L, 2)) return enter(L, core, 2, NULL);
+  lua_createtable(L, 0, 1);
+  push_context(L, core);
+  lua_setfield(L, 3, "context");
+  lua_insert(L, 2); /* runner, options, awaitable */
+  task_start(L, core, task_new(L, core, 3, 2), false);
   return enter(L, core, 3, NULL);
 }
 
@@ -405,9 +446,9 @@ static int runner_close(lua_State *L) {
   if (runner->closed) return 0;
   check_enterable(L, core, "Runner:close()");
   Options options = runner->options;
-  options.clock = CLOCK_REAL;
   options.last = true;
   runner->closed = true;
+  if (!runner->used) return 0;
   return enter(L, core, 0, &options);
 }
 

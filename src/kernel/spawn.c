@@ -66,6 +66,7 @@ static int f_current_task(lua_State *L) {
 /* tasks = all_tasks(): those that are not done, with n */
 static int f_all_tasks(lua_State *L) {
   Core *core = core_of(L);
+  lua_settop(L, 0);
   lua_createtable(L, (int)core->live, 1);
   uint32_t slot = 0;
   lua_Integer n = 0;
@@ -89,17 +90,7 @@ static int f_is(lua_State *L) {
     lua_pushboolean(L, is);
     return 1;
   }
-  if (lua_type(L, 1) != LUA_TTABLE || !lua_getmetatable(L, 1)) {
-    lua_pushboolean(L, 0);
-    return 1;
-  }
-  bool is = lua_rawequal(L, -1, 2);
-  while (!is && lua_getmetatable(L, -1)) {
-    lua_getfield(L, -1, "__index");
-    if (!lua_istable(L, -1)) break;
-    is = lua_rawequal(L, -1, 2);
-  }
-  lua_pushboolean(L, is);
+  lua_pushboolean(L, fail_is_of(L, 1, 2));
   return 1;
 }
 

@@ -287,7 +287,17 @@ bool task_cancel(Core *core, Future *future, lua_State *L, int index, int messag
     return false;
   }
   Task *task = (Task *)future, *last = task;
-  for (Task *next; (next = awaited(last)) != NULL;) last = next;
+  uint32_t length = 0;
+  for (Task *next; (next = awaited(last)) != NULL && length < core->live; length++) last = next;
+  if (UNLIKELY(length == core->live)) { /* tasks that await each other: this one is cancelled alone */
+    int depth = core->cancel_depth;
+    core->cancel_depth = CANCEL_DEPTH;
+    cancel_last(core, task, L, index, message);
+    core->cancel_depth = depth;
+    task->cancels++;
+    task->reached = true;
+    return true;
+  }
   if (last != task && L) {
     task_push(L, core, last);
     index = lua_gettop(L);

@@ -28,13 +28,18 @@ int trace_throw(lua_State *L, Core *core) {
   return lua_error(L);
 }
 
+static uint32_t current_number(const Core *core) { return core->current ? core->current->number : 0; }
+
 void trace_rethrow(lua_State *L, Core *core) {
+  core->rethrown_in = current_number(core);
   anchor_set(L, core, RETHROWN_TRACE);
   lua_pushvalue(L, -1);
   anchor_set(L, core, RETHROWN_ERROR);
 }
 
+/* An equal text that another task raises is another error. */
 bool trace_push(lua_State *L, Core *core, int error) {
+  if (core->rethrown_in != current_number(core)) return false;
   error = lua_absindex(L, error);
   anchor_push(core, L, RETHROWN_ERROR);
   bool same = lua_rawequal(L, -1, error) && !lua_isnoneornil(L, error);

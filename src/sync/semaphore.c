@@ -54,6 +54,7 @@ static int s_release(lua_State *L) {
   Semaphore *s = object_check(L, 1, &semaphore_type);
   if (s->head.type == &bounded_semaphore_type && s->value >= s->bound)
     return fail_raise(L, FAIL_VALUE, "the bounded semaphore was released too many times");
+  if (s->value == LUA_MAXINTEGER) return fail_raise(L, FAIL_VALUE, "the semaphore was released too many times");
   s->value++;
   wake_next(core_of(L), s);
   return 0;
