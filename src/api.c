@@ -140,7 +140,9 @@ static void api_wake(neap_wait *wait) {
 
 static bool api_cancelled(lua_State *L) {
   Core *core = find(L);
-  return core->current && wait_cancelled(core->current);
+  if (!core->current || core->current->co != L)
+    return fail_raise(L, FAIL_RUNTIME, "the coroutine of a task was resumed by somebody else");
+  return wait_cancelled(core->current);
 }
 
 static int api_raise_cancelled(lua_State *L) {

@@ -70,6 +70,7 @@ static int next_item(lua_State *L, Core *core, AsCompleted *a);
 static int k_next(lua_State *L, int status, lua_KContext context) {
   UNUSED(status), UNUSED(context);
   Core *core = core_of(L);
+  WAIT_MINE(L, core, k_next, context);
   AsCompleted *a = lua_touserdata(L, 1);
   a->task = NULL;
   if (wait_cancelled(core->current)) { /* without a message: it belongs to no element */

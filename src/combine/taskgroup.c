@@ -194,6 +194,7 @@ static int wait_members(lua_State *L, Core *core, Group *group, lua_KContext con
 static int k_exit(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = core_of(L);
+  WAIT_MINE(L, core, k_exit, context);
   Group *group = lua_touserdata(L, AT_GROUP);
   group->waiter = NULL;
   bool keep = !group->aborting || (group->cancelled && lua_isnil(L, AT_CANCELLED)); /* after cancel(): gh-155433 */

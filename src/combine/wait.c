@@ -60,6 +60,7 @@ static int push_sets(lua_State *L, const WaitSet *set) {
 static int k_wait(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_wait, context);
   WaitSet *set = lua_touserdata(L, 2);
   timer_disarm(core, &set->timer);
   for (int i = 0; i < set->count; i++) list_remove(&set->watches[i].job.link);

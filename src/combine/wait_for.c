@@ -39,6 +39,7 @@ static void on_ended(Core *core, Job *job) {
 static int k_ended(lua_State *L, int status, lua_KContext context) {
   UNUSED(status), UNUSED(context);
   Core *core = core_of(L);
+  WAIT_MINE(L, core, k_ended, context);
   Future *future = lua_touserdata(L, 2);
   list_remove(&((Ending *)lua_touserdata(L, 3))->watch.job.link);
   if (wait_cancelled(core->current)) return wait_raise(L, core, core->current);

@@ -96,6 +96,7 @@ static int connected(lua_State *L, Core *core, Stream *stream, const StreamOptio
 static int k_connect(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_connect, context);
   Task *task = core->current;
   StreamBox *box = lua_touserdata(L, AT_BOX);
   Stream *stream = box->stream;
@@ -148,6 +149,7 @@ static int attempt(lua_State *L, Core *core, Task *task) {
 static int k_resolved(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_resolved, context);
   Task *task = core->current;
   if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);
   Addresses *addresses = lua_touserdata(L, AT_ADDRESSES);

@@ -138,6 +138,7 @@ static bool abort_poll(Core *core, Task *task, lua_State *L, int message) {
 static int k_poll(lua_State *L, int status, lua_KContext context) {
   Waiter waiter = *(Waiter *)context;
   Core *core = waiter.core;
+  WAIT_MINE(L, core, k_poll, context);
   lua_pop(L, 1);
   bool cancelled = wait_cancelled(core->current);
   if (!cancelled && waiter.status < 0) return fail_raise_uv(L, waiter.status, "wait_fd");

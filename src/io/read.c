@@ -138,6 +138,7 @@ static int read_or_park(lua_State *L, Core *core, Task *task, const Op *op);
 static int k_read(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_read, context);
   Task *task = core->current;
   Op *op = lua_touserdata(L, 1);
   Stream *stream = ((StreamBox *)op->self)->stream;

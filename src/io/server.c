@@ -176,6 +176,7 @@ static int open_server(lua_State *L, Core *core) {
 static int k_resolved(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_resolved, context);
   Task *task = core->current;
   if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);
   Addresses *addresses = lua_touserdata(L, AT_ADDRESSES);
@@ -281,6 +282,7 @@ static bool ended(const Server *server) {
 static int k_wait_closed(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_wait_closed, context);
   Task *task = core->current;
   list_remove(&task->wait.u.link);
   if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);
@@ -305,6 +307,7 @@ static int f_wait_closed(lua_State *L) {
 static int k_forever_closed(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_forever_closed, context);
   Task *task = core->current;
   list_remove(&task->wait.u.link);
   if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);
@@ -316,6 +319,7 @@ static int k_forever_closed(lua_State *L, int status, lua_KContext context) {
 static int k_forever(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_forever, context);
   Task *task = core->current;
   Server *server = ((ServerBox *)((Op *)lua_touserdata(L, 1))->self)->server;
   if (server->forever == task) server->forever = NULL;

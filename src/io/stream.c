@@ -269,6 +269,7 @@ static int end_wait_closed(lua_State *L, Stream *stream) {
 static int k_wait_closed(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_wait_closed, context);
   Task *task = core->current;
   list_remove(&task->wait.u.link);
   if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);

@@ -114,6 +114,7 @@ static int end_drain(lua_State *L, Stream *stream) {
 static int k_drain(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_drain, context);
   Task *task = core->current;
   list_remove(&task->wait.u.link);
   if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);

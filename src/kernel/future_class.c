@@ -154,6 +154,7 @@ static bool ends_cancelled(lua_State *L, const Future *future) {
 static int k_await(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_await, context);
   Task *task = core->current;
   Future *future = lua_touserdata(L, 1);
   lua_settop(L, 1);

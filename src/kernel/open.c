@@ -13,6 +13,7 @@
 #include "kernel/context.h"
 #include "kernel/coroutine.h"
 #include "kernel/fail.h"
+#include "kernel/guard.h"
 #include "kernel/host.h"
 #include "kernel/loop.h"
 #include "kernel/luv.h"
@@ -114,6 +115,7 @@ Core *kernel_open(lua_State *L, const neap_api *api) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &core_key);
   luv_tame(L, core);
   lua_pop(L, 1);
+  guard_open(L);
   const char *debug = getenv("NEAP_DEBUG");
   core->debug = debug && *debug && strcmp(debug, "0") != 0;
   stress(core);

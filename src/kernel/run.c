@@ -110,8 +110,7 @@ static void cancel_all(Core *core) {
   uint32_t slot = 0;
   for (Task *task; (task = task_each(core, &slot)) != NULL;) task->reached = false;
   slot = 0;
-  for (Task *task; (task = task_each(core, &slot)) != NULL;)
-    if (!task->reached) future_cancel(core, &task->future, NULL, 0, 0);
+  for (Task *task; (task = task_each(core, &slot)) != NULL;) task_cancel_new(core, task);
 }
 
 static void insist_on(Core *core, Task *task) {
@@ -209,17 +208,10 @@ static int finish_tasks(lua_State *L, Core *core, double grace) {
 
 /* ---- entering ---- */
 
-typedef struct {
-  double grace;
-  ClockMode clock;
-  bool debug;
-  bool last; /* Runner:close(): afterwards the clock is the real one, and debug mode is off */
-} Options;
-
 enum { GRACE = 10 }; /* seconds a task may take to end when run() does, before cancellation repeats */
 
-static Options check_options(lua_State *L, Core *core, int arg) {
-  Options o = {GRACE, CLOCK_REAL, core->debug, false};
+RunOptions run_options(lua_State *L, Core *core, int arg) {
+  RunOptions o = {GRACE, CLOCK_REAL, core->debug, false};
   if (lua_isnoneornil(L, arg)) return o;
   luaL_checktype(L, arg, LUA_TTABLE);
   if (lua_getfield(L, arg, "clock") != LUA_TNIL) {
@@ -239,20 +231,20 @@ static Options check_options(lua_State *L, Core *core, int arg) {
   return o;
 }
 
-static void set_clock(Core *core, ClockMode clock) {
+void run_set_clock(Core *core, ClockMode clock) {
   core->clock = clock;
   if (clock == CLOCK_VIRTUAL) core->now = 0;
 }
 
 /* Timers belong to the clock they were made for. */
-static void check_clock(lua_State *L, Core *core, ClockMode clock) {
+void run_check_clock(lua_State *L, Core *core, ClockMode clock) {
   static const char *const names[] = {"real", "virtual"};
   if (!heap_empty(&core->timers))
     fail_raise(L, FAIL_RUNTIME, "timers of the %s clock are pending; run() with a %s clock cannot start", names[core->clock],
                names[clock]);
 }
 
-static void check_enterable(lua_State *L, Core *core, const char *what) {
+void run_check(lua_State *L, Core *core, const char *what) {
   if (core->closed) fail_raise(L, FAIL_RUNTIME, "%s cannot be called: neap is closed", what);
   fork_check(L, core);
   if (run_active(core) || core->current)
@@ -286,9 +278,7 @@ static int raise_out(lua_State *L, Core *core) {
   return lua_error(L);
 }
 
-/* Runs the future at `index`, alone at the top, or (0) none; with options also ends everything else.
- * Leaves the results and returns their number, or raises. */
-static int enter(lua_State *L, Core *core, int index, Options *options) {
+int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
   Future *future = index ? lua_touserdata(L, index) : NULL;
   ClockMode clock = core->clock;
   uint64_t now = core->now;
@@ -300,7 +290,7 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
     clock = CLOCK_REAL;
     debug = false;
   }
-  if (options && !options->last) set_clock(core, options->clock);
+  if (options && !options->last) run_set_clock(core, options->clock);
   if (options) core->debug = options->debug;
   lua_State *from = core->from;
   core->running = true;
@@ -346,13 +336,13 @@ static int enter(lua_State *L, Core *core, int index, Options *options) {
 /* ... = run(awaitable [, {debug =, clock =, shutdown_grace =}]) */
 static int f_run(lua_State *L) {
   Core *core = core_of(L);
-  check_enterable(L, core, "run()");
+  run_check(L, core, "run()");
   check_awaitable(L, 1);
-  Options options = check_options(L, core, 2);
-  if (options.clock == CLOCK_VIRTUAL || core->clock == CLOCK_VIRTUAL) check_clock(L, core, options.clock);
+  RunOptions options = run_options(L, core, 2);
+  if (options.clock == CLOCK_VIRTUAL || core->clock == CLOCK_VIRTUAL) run_check_clock(L, core, options.clock);
   lua_settop(L, 1);
   if (!future_test(L, 1)) task_spawn(L, core, 1);
-  return enter(L, core, 1, &options);
+  return run_enter(L, core, 1, &options);
 }
 
 static void check_finalizer(lua_State *L) {
@@ -366,10 +356,10 @@ static void check_finalizer(lua_State *L) {
 
 int run_await(lua_State *L, Core *core) {
   check_finalizer(L);
-  check_enterable(L, core, "await outside a task");
+  run_check(L, core, "await outside a task");
   ensure_future(L, core, 1);
   lua_replace(L, 1);
-  return enter(L, core, 1, NULL);
+  return run_enter(L, core, 1, NULL);
 }
 
 int run_function(lua_State *L) {
@@ -378,82 +368,8 @@ int run_function(lua_State *L) {
 }
 
 int run_end(lua_State *L, Core *core) {
-  Options options = {GRACE, CLOCK_REAL, core->debug, true};
-  return enter(L, core, 0, &options);
+  RunOptions options = {GRACE, CLOCK_REAL, core->debug, true};
+  return run_enter(L, core, 0, &options);
 }
-
-/* ---- Runner ---- */
-
-typedef struct {
-  Head head; /* user value 1: the context of its runs */
-  Options options;
-  bool used; /* it ran something */
-  bool closed;
-} Runner;
-
-/* runner = Runner([{debug =, clock =, shutdown_grace =}]) */
-static int runner_new(lua_State *L) {
-  Core *core = core_of(L);
-  Options options = check_options(L, core, 1);
-  Runner *runner = object_new(L, &runner_type, sizeof *runner, 1);
-  runner->options = options;
-  return 1;
-}
-
-static Runner *check_runner(lua_State *L) {
-  Runner *runner = object_check(L, 1, &runner_type);
-  if (runner->closed) fail_raise(L, FAIL_RUNTIME, "the runner is closed");
-  return runner;
-}
-
-/* The context of all its runs, copied at the first one. The runner is at 1. */
-static void push_context(lua_State *L, Core *core) {
-  if (lua_getiuservalue(L, 1, 1) != LUA_TNIL) return;
-  lua_pop(L, 1);
-  if (!context_push(L, core)) lua_pushnil(L);
-  context_new_of_map(L);
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, 1, 1);
-}
-
-/* ... = runner:run(awaitable): other tasks stay for the next run */
-static int runner_run(lua_State *L) {
-  Core *core = core_of(L);
-  Runner *runner = check_runner(L);
-  check_enterable(L, core, "Runner:run()");
-  check_awaitable(L, 2);
-  lua_settop(L, 2);
-  ClockMode clock = runner->options.clock;
-  if (clock != core->clock) {
-    check_clock(L, core, clock);
-    set_clock(core, clock);
-  }
-  core->debug = runner->options.debug;
-  runner->used = true;
-  if (future_test(L, 2)) return enter(L, core, 2, NULL);
-  lua_createtable(L, 0, 1);
-  push_context(L, core);
-  lua_setfield(L, 3, "context");
-  lua_insert(L, 2); /* runner, options, awaitable */
-  task_start(L, core, task_new(L, core, 3, 2), false);
-  return enter(L, core, 3, NULL);
-}
-
-/* runner:close(): cancels all tasks, waits for them */
-static int runner_close(lua_State *L) {
-  Core *core = core_of(L);
-  Runner *runner = object_check(L, 1, &runner_type);
-  if (runner->closed) return 0;
-  check_enterable(L, core, "Runner:close()");
-  Options options = runner->options;
-  options.last = true;
-  runner->closed = true;
-  if (!runner->used) return 0;
-  return enter(L, core, 0, &options);
-}
-
-static const luaL_Reg runner_methods[] = {{"run", runner_run}, {"close", runner_close}, {NULL, NULL}};
-static const luaL_Reg runner_metamethods[] = {{"__close", runner_close}, {NULL, NULL}};
-const Type runner_type = {.name = "neap.Runner", .methods = runner_methods, .metamethods = runner_metamethods, .construct = runner_new};
 
 const luaL_Reg run_functions[] = {{"run", f_run}, {NULL, NULL}};

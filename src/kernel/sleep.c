@@ -24,6 +24,7 @@ static void on_due(Core *core, Job *job) {
 int k_sleep(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_sleep, context);
   Task *task = core->current;
   if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);
   return 0;
@@ -43,6 +44,7 @@ int sleep_park(lua_State *L, Core *core, Task *task, uint64_t ns, lua_KFunction 
 }
 
 static int k_results(lua_State *L, int status, lua_KContext context) {
+  WAIT_MINE(L, (Core *)context, k_results, context);
   k_sleep(L, status, context);
   int n = (int)((Op *)lua_touserdata(L, 1))->integer;
   luaL_checkstack(L, n, "too many results");

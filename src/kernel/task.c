@@ -261,60 +261,7 @@ Task *task_spawn(lua_State *L, Core *core, int first) {
   return task;
 }
 
-/* ---- cancelling and waiting ---- */
-
-/* The task that this one awaits, if it is not done: it is cancelled in its place, which always is
- * accepted. */
-static Task *awaited(const Task *task) {
-  if (task->wait.abort != future_abort_await) return NULL;
-  Future *next = task->wait.u.future;
-  return next->head.type == &task_type.type && !future_done(next) ? (Task *)next : NULL;
-}
-
-/* The last task of the chain. It may raise before anything is done. */
-static void cancel_last(Core *core, Task *task, lua_State *L, int index, int message) {
-  if (task->wait.abort && task->wait.abort(core, task, L, message)) return;
-  if (L)
-    slot_set_flag(L, index, &task->future, SLOT_MESSAGE, FUTURE_MESSAGE, message);
-  else
-    task->future.flags &= (uint8_t)~FUTURE_MESSAGE;
-  task->must_cancel = true;
-}
-
-bool task_cancel(Core *core, Future *future, lua_State *L, int index, int message) {
-  if (future_done(future)) {
-    future_seen(future);
-    return false;
-  }
-  Task *task = (Task *)future, *last = task;
-  uint32_t length = 0;
-  for (Task *next; (next = awaited(last)) != NULL && length < core->live; length++) last = next;
-  if (UNLIKELY(length == core->live)) { /* tasks that await each other: this one is cancelled alone */
-    int depth = core->cancel_depth;
-    core->cancel_depth = CANCEL_DEPTH;
-    cancel_last(core, task, L, index, message);
-    core->cancel_depth = depth;
-    task->cancels++;
-    task->reached = true;
-    return true;
-  }
-  if (last != task && L) {
-    task_push(L, core, last);
-    index = lua_gettop(L);
-  }
-  cancel_last(core, last, L, index, message);
-  if (last != task && L) lua_pop(L, 1);
-  for (; task; task = awaited(task)) {
-    task->cancels++;
-    task->reached = true;
-  }
-  return true;
-}
-
-uint32_t task_uncancel(Task *task) {
-  if (task->cancels > 0 && --task->cancels == 0) task->must_cancel = task->insist = false;
-  return task->cancels;
-}
+/* ---- waiting ---- */
 
 void wait_note(Core *core, Task *task, lua_State *L, int message) {
   if (L) {

@@ -56,6 +56,7 @@ void task_start(lua_State *L, Core *core, Task *task, bool eager);
 Task *task_spawn(lua_State *L, Core *core, int first);
 int task_body(lua_State *L); /* the function at the bottom of every coroutine; upvalue 1: the core */
 bool task_cancel(Core *core, Future *future, lua_State *L, int index, int message);
+void task_cancel_new(Core *core, Task *task); /* with what it awaits, but for what was reached before */
 bool future_abort_await(Core *core, Task *task, lua_State *L, int message); /* of a task that awaits a future */
 uint32_t task_uncancel(Task *task);
 Task *task_check(lua_State *L, int arg);
@@ -85,6 +86,11 @@ static inline void wait_cut(Core *core, Task *task) {
   task->wait_state = WAIT_CANCELLED;
   job_post(core, &task->wait.job);
 }
+
+/* coroutine.resume() of a task's coroutine, which coroutine.running() gives to anybody, is not its wake-up: a
+ * continuation begins with this, and the task sleeps on. */
+#define WAIT_MINE(L, core, k, context) \
+  if (UNLIKELY(!(core)->current || (core)->current->co != (L))) return lua_yieldk(L, 0, context, k)
 
 /* Was the wait cancelled, or the task since? Then the continuation undoes and calls wait_raise. */
 static inline bool wait_cancelled(const Task *task) { return task->throwing || task->wait_state == WAIT_CANCELLED; }

@@ -88,6 +88,7 @@ static int k_enter(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   OpFn *locked = (OpFn *)context;
   Core *core = core_of(L);
+  WAIT_MINE(L, core, k_enter, context);
   Op *op = lua_touserdata(L, 1);
   if (!lock_arrived(core, &barrier_of(op)->lock, core->current)) return wait_raise(L, core, core->current);
   return (*locked)(L, core, core->current, op);

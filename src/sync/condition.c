@@ -53,6 +53,7 @@ static void keep_error(lua_State *L, Core *core) {
 static int k_locked(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = core_of(L);
+  WAIT_MINE(L, core, k_locked, context);
   const WaitPlan *plan = (const WaitPlan *)context;
   Op *op = lua_touserdata(L, CONDITION_OP);
   if (lock_arrived(core, plan->of(op)->lock, core->current)) return leave(L, core, op, plan);
@@ -63,6 +64,7 @@ static int k_locked(lua_State *L, int status, lua_KContext context) {
 static int k_notified(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = core_of(L);
+  WAIT_MINE(L, core, k_notified, context);
   const WaitPlan *plan = (const WaitPlan *)context;
   lot_leave(core->current);
   if (wait_cancelled(core->current)) keep_error(L, core);
@@ -170,6 +172,7 @@ static int c_of_lock(lua_State *L, const char *name) {
 static int k_acquire(lua_State *L, int status, lua_KContext context) {
   UNUSED(status), UNUSED(context);
   Core *core = core_of(L);
+  WAIT_MINE(L, core, k_acquire, context);
   if (!lock_arrived(core, of_op(lua_touserdata(L, 1))->lock, core->current)) return wait_raise(L, core, core->current);
   lua_getiuservalue(L, 1, 1);
   return 1;

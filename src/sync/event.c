@@ -11,6 +11,7 @@ typedef struct {
 static int k_wait(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_wait, context);
   lot_leave(core->current);
   if (wait_cancelled(core->current)) return wait_raise(L, core, core->current);
   lua_pushboolean(L, 1); /* also when it was cleared since */

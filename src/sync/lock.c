@@ -31,6 +31,7 @@ bool lock_arrived(Core *core, Lock *lock, Task *task) {
 static int k_acquire(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_acquire, context);
   Op *op = lua_touserdata(L, 1);
   if (!lock_arrived(core, op->self, core->current)) return wait_raise(L, core, core->current);
   lua_getiuservalue(L, 1, 1);

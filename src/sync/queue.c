@@ -64,6 +64,7 @@ static int start_get(lua_State *L, Core *core, Task *task, Op *op);
 static int k_get(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_get, context);
   Task *task = core->current;
   Op *op = lua_touserdata(L, 1);
   Queue *q = op->self;
@@ -157,6 +158,7 @@ static void release_put(lua_State *L, Op *op) {
 static int k_put(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_put, context);
   Task *task = core->current;
   Op *op = lua_touserdata(L, 1);
   Queue *q = op->self;
@@ -246,6 +248,7 @@ static int q_task_done(lua_State *L) {
 static int k_join(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_join, context);
   lot_leave(core->current);
   return wait_cancelled(core->current) ? wait_raise(L, core, core->current) : 0;
 }

@@ -23,6 +23,7 @@ static bool locked(const Semaphore *s) { return s->value == 0 || lot_wanted(&s->
 static int k_acquire(lua_State *L, int status, lua_KContext context) {
   UNUSED(status);
   Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_acquire, context);
   Task *task = core->current;
   Semaphore *s = ((Op *)lua_touserdata(L, 1))->self;
   lot_leave(task);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/guard.h"
+
+#include "kernel/task.h"
+
+/* Is the function at the bottom of the coroutine's stack a task's? */
+static bool of_task(lua_State *co) {
+  lua_Debug bottom, frame;
+  int level = 0;
+  while (lua_getstack(co, level, &frame)) bottom = frame, level++;
+  if (level == 0 || !lua_checkstack(co, 1)) return false;
+  lua_getinfo(co, "f", &bottom);
+  bool is = lua_tocfunction(co, -1) == task_body;
+  lua_pop(co, 1);
+  return is;
+}
+
+/* coroutine.close(co); upvalue 1: Lua's own */
+static int close(lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  if (co && lua_status(co) == LUA_YIELD && of_task(co))
+    return luaL_error(L, "cannot close the coroutine of a task: cancel the task");
+  int n = lua_gettop(L);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, n, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+void guard_open(lua_State *L) {
+  int top = lua_gettop(L);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+  if (lua_getfield(L, -1, LUA_COLIBNAME) == LUA_TTABLE && lua_getfield(L, -1, "close") == LUA_TFUNCTION &&
+      lua_tocfunction(L, -1) != close) {
+    lua_pushcclosure(L, close, 1);
+    lua_setfield(L, -2, "close");
+  }
+  lua_settop(L, top);
+}
