@@ -23,6 +23,7 @@ static inline int sleep_await(lua_State *L, Core *core, Task *task, uintptr_t ad
   job_post(core, &task->wait.job); /* the shortest way: see sleep_park and wait_park */
   task->wait_state = WAIT_PENDING;
   task->parked = true;
+  task->top = 1;
   return lua_yieldk(L, 0, (lua_KContext)core, k_sleep);
 }
 

@@ -312,7 +312,20 @@ static bool abort_with_message(lua_State *L, Core *core, Task *task, int message
   return task->wait.abort(core, task, NULL, 0);
 }
 
+/* What the resumption brought is dropped. */
+int wait_sleep_on(lua_State *L, Core *core, lua_KFunction k, lua_KContext context) {
+  uint32_t slot = 0;
+  for (Task *task; (task = task_each(core, &slot)) != NULL;) {
+    if (task->co != L) continue;
+    if (task->top < lua_gettop(L) && task->top < UINT8_MAX) lua_settop(L, task->top);
+    break;
+  }
+  return lua_yieldk(L, 0, context, k);
+}
+
 int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction k, lua_KContext context) {
+  int top = lua_gettop(L);
+  task->top = top < UINT8_MAX ? (uint8_t)top : UINT8_MAX;
   task->wait_state = WAIT_PENDING;
   task->wait.abort = abort;
   task->parked = true;

@@ -31,6 +31,7 @@ struct Task {
   Future future;
   uint8_t wait_state;   /* WaitState */
   uint8_t outcome;      /* FutureState, between the end of the body and that of the step */
+  uint8_t top;          /* of the stack, when it parked, if that is so small */
   bool started : 1;
   bool parked : 1;
   bool must_cancel : 1; /* a cancellation to deliver at the next step */
@@ -90,7 +91,8 @@ static inline void wait_cut(Core *core, Task *task) {
 /* coroutine.resume() of a task's coroutine, which coroutine.running() gives to anybody, is not its wake-up: a
  * continuation begins with this, and the task sleeps on. */
 #define WAIT_MINE(L, core, k, context) \
-  if (UNLIKELY(!(core)->current || (core)->current->co != (L))) return lua_yieldk(L, 0, context, k)
+  if (UNLIKELY(!(core)->current || (core)->current->co != (L))) return wait_sleep_on(L, core, k, context)
+int wait_sleep_on(lua_State *L, Core *core, lua_KFunction k, lua_KContext context);
 
 /* Was the wait cancelled, or the task since? Then the continuation undoes and calls wait_raise. */
 static inline bool wait_cancelled(const Task *task) { return task->throwing || task->wait_state == WAIT_CANCELLED; }
