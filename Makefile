@@ -110,6 +110,9 @@ uninstall:
 rock: setup ## luarocks make, offline, into build/rock; then run the installed module
 	@sh tools/rock
 
+luv-static: all ## the specs on a luv with its own libuv; LUV=, LIBUV=, COMPAT53= are its sources
+	@sh tools/luv-static
+
 clean:
 	rm -rf build
 
@@ -117,4 +120,4 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 
 .PHONY: all env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage \
-  bench install uninstall rock clean help
+  bench install uninstall rock luv-static clean help
