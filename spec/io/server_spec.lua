@@ -224,6 +224,25 @@ describe("Server", function()
     end
   end))
 
+  it("reports nothing of handlers that read while their clients are dismissed", run(function()
+    local reports = {}
+    neap.set_exception_handler(function(context) reports[#reports + 1] = context.message end)
+    for _, method in ipairs { "close_clients", "abort_clients" } do
+      local server <close> = await(neap.start_server(function(stream) await(stream:read(1)) end, "127.0.0.1", 0))
+      local stream <close> = connect(server)
+      turn(5)
+      server[method](server)
+      pcall(await, stream:read(1))
+      server:close()
+      await(server:wait_closed())
+    end
+    assert.same({}, reports)
+    local server <close> = await(neap.start_server(function() error "its own" end, "127.0.0.1", 0))
+    local stream <close> = connect(server)
+    pcall(await, stream:read(1))
+    assert.equal(1, #reports)
+  end))
+
   it("serves for ever until it is cancelled, then is closed", run(function()
     local server <close> = await(neap.start_server(echo, "127.0.0.1", 0))
     local serving = neap.create_task(function() await(server:serve_forever()) end)

@@ -249,6 +249,14 @@ describe("await", function()
     assert.is_true(neap.is(err, neap.RuntimeError))
   end)
 
+  it("refuses run() in __gc too", function()
+    local err
+    setmetatable({}, { __gc = function() err = select(2, pcall(neap.run, neap.sleep(0))) end })
+    collectgarbage()
+    assert.is_true(neap.is(err, neap.RuntimeError))
+    assert.matches("run() inside a finalizer (__gc)", err.message, 1, true)
+  end)
+
   it("does not allocate a new operation for what has no arguments", function()
     run(function()
       local queue, event = neap.Queue(), neap.Event()

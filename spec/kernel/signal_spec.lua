@@ -26,6 +26,15 @@ describe("Ctrl-C", function()
     assert.equal("false\ttrue\ncleaned\nfalse\ttrue\n", out)
   end)
 
+  it("becomes KeyboardInterrupt also when main is a plain future", function()
+    assert.equal("false\ttrue\n", output [[
+      local future = neap.Future()
+      neap.call_soon(press)
+      local ok, err = pcall(neap.run, future)
+      print(ok, neap.is(err, neap.KeyboardInterrupt))
+    ]])
+  end)
+
   it("leaves main its value when it finishes with one", function()
     assert.equal("value\n", output [[
       print(neap.run(function()

@@ -54,8 +54,9 @@ static int k_serve(lua_State *L, int status, lua_KContext context) {
     if (stream) stream_close(stream);
     return lua_error(L);
   }
+  bool expected = stream && stream->dismissed && fail_is(L, -1, FAIL_ABORTED);
   if (stream) stream_abort(stream);
-  report_error(L, core);
+  if (!expected) report_error(L, core);
   return 0;
 }
 

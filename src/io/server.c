@@ -243,7 +243,11 @@ static int f_close(lua_State *L) {
 
 static void each_client(lua_State *L, void (*act)(Stream *stream)) {
   Server *server = server_check(L, 1)->server;
-  list_each_safe(link, &server->clients) act(container_of(link, Stream, client));
+  list_each_safe(link, &server->clients) {
+    Stream *stream = container_of(link, Stream, client);
+    stream->dismissed = true;
+    act(stream);
+  }
 }
 
 /* server:close_clients(): each connection as by stream:close() */

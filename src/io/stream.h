@@ -38,6 +38,7 @@ typedef struct {
   bool eof_wanted, eof_sent;
   bool closing, shut, closed;
   bool held;      /* by a box */
+  bool dismissed; /* by its server: the handler need not say that the stream was closed */
   uv_tcp_t tcp;
   Buffer out;     /* written, not yet given to libuv */
   Buffer flight;  /* given to uv_write: at most one is under way */

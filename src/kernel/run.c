@@ -244,9 +244,19 @@ void run_check_clock(lua_State *L, Core *core, ClockMode clock) {
                names[clock]);
 }
 
+static void check_finalizer(lua_State *L, const char *what) {
+  lua_Debug frame;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "n", &frame);
+    if (frame.name && strcmp(frame.namewhat, "metamethod") == 0 && strcmp(frame.name, "__gc") == 0)
+      fail_raise(L, FAIL_RUNTIME, "%s inside a finalizer (__gc)", what);
+  }
+}
+
 void run_check(lua_State *L, Core *core, const char *what) {
   if (core->closed) fail_raise(L, FAIL_RUNTIME, "%s cannot be called: neap is closed", what);
   fork_check(L, core);
+  check_finalizer(L, what);
   if (run_active(core) || core->current)
     fail_raise(L, FAIL_RUNTIME, "%s cannot be called while the loop is running", what);
 }
@@ -321,8 +331,8 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
   if (sigint) interrupt_give(core);
   if (status != LUA_OK) return raise_out(L, core);
   if (!future) return 0;
-  if (pressed && future->state == FUTURE_CANCELLED && object_is(&future->head, &task_type.type) &&
-      task_uncancel((Task *)future) == 0) {
+  if (pressed && future->state == FUTURE_CANCELLED &&
+      (!object_is(&future->head, &task_type.type) || task_uncancel((Task *)future) == 0)) {
     fail_push(L, FAIL_INTERRUPT, "interrupted");
     return raise_out(L, core);
   }
@@ -345,18 +355,8 @@ static int f_run(lua_State *L) {
   return run_enter(L, core, 1, &options);
 }
 
-static void check_finalizer(lua_State *L) {
-  lua_Debug frame;
-  for (int level = 1; lua_getstack(L, level, &frame); level++) {
-    lua_getinfo(L, "n", &frame);
-    if (frame.name && strcmp(frame.namewhat, "metamethod") == 0 && strcmp(frame.name, "__gc") == 0)
-      fail_raise(L, FAIL_RUNTIME, "await inside a finalizer (__gc)");
-  }
-}
-
 int run_await(lua_State *L, Core *core) {
-  check_finalizer(L);
-  run_check(L, core, "await outside a task");
+  run_check(L, core, "await");
   ensure_future(L, core, 1);
   lua_replace(L, 1);
   return run_enter(L, core, 1, NULL);
