@@ -24,6 +24,33 @@ describe("PriorityQueue", function()
     end)
   end)
 
+  it("refuses to be changed by its own comparisons", function()
+    run(function()
+      for _, change in ipairs {
+        function(queue) queue:put_nowait(setmetatable({ rank = 0 }, Item)) end,
+        function(queue) queue:get_nowait() end,
+        function(queue) queue:shutdown(true) end,
+      } do
+        local queue, nested = neap.PriorityQueue(), false
+        local Meddler = {
+          __lt = function(a, b)
+            if not nested then
+              nested = true
+              change(queue)
+            end
+            return a.rank < b.rank
+          end,
+        }
+        queue:put_nowait(setmetatable({ rank = 2 }, Meddler))
+        local ok, err = pcall(queue.put_nowait, queue, setmetatable({ rank = 1 }, Meddler))
+        assert.is_false(ok)
+        assert.matches("changed while its items were compared", err, 1, true)
+        local size = queue:qsize()
+        assert.equal(size, #drain(queue))
+      end
+    end)
+  end)
+
   it("gives the least first of many, put and taken in turn", function()
     run(function()
       local queue, n = neap.PriorityQueue(), loop.size(1000, 100)

@@ -38,6 +38,11 @@ static void ring_get(lua_State *L, Items *items, int table) {
 
 /* ---- heap: places are compared first and written after, so that an error in __lt changes nothing ---- */
 
+static void check_unchanged(lua_State *L, Items *items, unsigned changes) {
+  if (UNLIKELY(items->changes != changes)) luaL_error(L, "the queue was changed while its items were compared");
+  items->changes++;
+}
+
 static bool less(lua_State *L, int table, lua_Integer a, lua_Integer b) {
   lua_rawgeti(L, table, a);
   lua_rawgeti(L, table, b);
@@ -60,8 +65,10 @@ static void move(lua_State *L, int table, lua_Integer from, lua_Integer to) {
 
 static void heap_put(lua_State *L, Items *items, int table) {
   lua_Integer hole = items->count + 1;
+  unsigned changes = items->changes;
   int steps = 0;
   for (lua_Integer i = hole; i > 1 && less_than_top(L, table, i / 2, true); i /= 2) steps++;
+  check_unchanged(L, items, changes);
   for (; steps > 0; steps--, hole /= 2) move(L, table, hole / 2, hole);
   lua_rawseti(L, table, hole);
   items->count++;
@@ -69,6 +76,7 @@ static void heap_put(lua_State *L, Items *items, int table) {
 
 static void heap_get(lua_State *L, Items *items, int table) {
   lua_Integer n = items->count - 1, path[64];
+  unsigned changes = items->changes;
   int steps = 0;
   lua_rawgeti(L, table, 1);
   lua_rawgeti(L, table, items->count); /* to be placed anew */
@@ -77,6 +85,7 @@ static void heap_get(lua_State *L, Items *items, int table) {
     if (!less_than_top(L, table, child, false)) break;
     path[steps++] = child;
   }
+  check_unchanged(L, items, changes);
   lua_Integer hole = 1;
   for (int s = 0; s < steps; s++) {
     move(L, table, path[s], hole);

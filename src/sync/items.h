@@ -8,6 +8,7 @@
 typedef enum { ITEMS_FIFO, ITEMS_LIFO, ITEMS_PRIORITY } ItemsOrder;
 
 typedef struct {
+  unsigned changes; /* of a heap: what __lt calls may put and get */
   ItemsOrder order;
   lua_Integer count;
   lua_Integer head; /* ring: place of the first item, from 0 */

@@ -273,6 +273,7 @@ static int q_shutdown(lua_State *L) {
   if (immediate) {
     lua_getiuservalue(L, 1, UV_ITEMS);
     int table = lua_gettop(L);
+    q->items.changes++;
     while (q->items.count > 0) {
       ItemsOrder order = q->items.order;
       if (order == ITEMS_PRIORITY) q->items.order = ITEMS_LIFO; /* dropped unseen: no comparing */
