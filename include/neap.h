@@ -360,7 +360,10 @@ static inline int neap_open_protected_(lua_State *L) {
   }
   lua_getglobal(L, "require");
   lua_pushstring(L, "neap");
-  lua_call(L, 1, 1);
+  int status = lua_pcall(L, 1, 1, 0);
+  lua_pushnil(L);
+  lua_setfield(L, LUA_REGISTRYINDEX, NEAP_LOOP_KEY);
+  if (status != LUA_OK) return lua_error(L);
   if (loop && neap_api_of(L)->uv_loop(L) != (struct uv_loop_s *)loop)
     return luaL_error(L, "neap is open already in this Lua state, on another loop");
   neap_api_of(L);

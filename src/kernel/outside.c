@@ -125,7 +125,7 @@ static void on_complete(Core *core, Job *job) {
 }
 
 neap_future *outside_future(lua_State *L, Core *core) {
-  if (core->closed) luaL_error(L, "neap is closed");
+  if (core->closed) luaL_error(L, "neap is closed in this Lua state");
   Future *future = future_new(L, core, &future_type, sizeof *future);
   anchors_reserve(L, core, 1);
   neap_future *it = memory_new(sizeof *it);
@@ -229,7 +229,7 @@ static void on_release(Core *core, Job *job) {
 }
 
 neap_loop *outside_loop(lua_State *L, Core *core) {
-  if (core->closed) luaL_error(L, "neap is closed");
+  if (core->closed) luaL_error(L, "neap is closed in this Lua state");
   neap_loop *loop = memory_new(sizeof *loop);
   if (!loop) luaL_error(L, "not enough memory");
   loop->api = core->mailbox->api;
