@@ -321,7 +321,8 @@ describe("A stream with a filter", function()
     local destroyed, finished = probe.count "destroyed", probe.count "finished"
     loop.run(function()
       local got = neap.Future()
-      local server <close> = await(neap.start_server(function(stream) got:set_result(await(stream:read "a")) end, "127.0.0.1", 0))
+      local function take(stream) got:set_result(await(stream:read "a")) end
+      local server <close> = await(neap.start_server(take, "127.0.0.1", 0))
       do
         local stream = await(neap.open_connection("127.0.0.1", server:getsockname().port))
         probe.filter_set(stream, "frames")
