@@ -239,10 +239,19 @@ static int f_gate_wait(lua_State *L) {
   return 0;
 }
 
+static int call_work(lua_State *L) {
+  neap_work(L, work, data_push, lua_touserdata(L, 1));
+  return 1;
+}
+
 /* future = work(kind, arg) */
 static int f_work(lua_State *L) {
-  neap_work(L, work, data_push, data_check(L, 1));
-  return 1;
+  Data *data = data_check(L, 1);
+  lua_pushcfunction(L, call_work);
+  lua_pushlightuserdata(L, data);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return 1;
+  data_push(NULL, data); /* still ours */
+  return lua_error(L);
 }
 
 /* ---- host functions, called from Lua ---- */
