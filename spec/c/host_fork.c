@@ -142,6 +142,33 @@ static void fork_work(void) {
   end(L);
 }
 
+/* What threads had completed, and the loop was not turned since, is delivered in both. */
+static void fork_pending(void) {
+  lua_State *L = open_own();
+  load(L, "f, side = probe.future() probe.complete_thread(side, 0, 'values', 1) probe.join() w = probe.work('values', 2) "
+          "r, out = probe.pipe() waiter = neap.create_task(function() return probe.wait_fd(r, 1) end) "
+          "while probe.count 'worked' == 0 do uv.sleep(1) end uv.sleep(5)");
+  expect_ok(L, lua_pcall(L, 0, 0, 0));
+  pid_t pid = fork();
+  static const char rest[] = "assert(await(f) == 1) assert(await(w) == 1)";
+  if (pid == 0) {
+    alarm(10);
+    expect(neap_after_fork(L) == 0);
+    run(L, all);
+    load(L, rest);
+    expect_ok(L, neap_run(L, 0, 0));
+    end(L);
+    _exit(10);
+  }
+  expect_child(pid, 10);
+  load(L, "await(neap.sleep(0)) probe.write(out, 'x') assert(await(waiter) == 1)");
+  expect_ok(L, neap_spawn(L, NULL, 0));
+  for (int i = 0; i < 10; i++) neap_turn(L, 0.002);
+  expect_ok(L, neap_result(L, 1, 0));
+  run(L, "assert(await(f) == 1) assert(await(w) == 1)");
+  end(L);
+}
+
 /* A task is parked, neap closed, the task never goes on; then it is woken. */
 static neap_wait parked;
 
@@ -176,5 +203,6 @@ static void fork_parked(void) {
 const Scenario fork_scenarios[] = {
     {"fork_refused", fork_refused}, {"fork_and_go_on", fork_and_go_on}, {"fork_in_task", fork_in_task},
     {"fork_close", fork_close},     {"fork_work", fork_work},           {"fork_parked", fork_parked},
+    {"fork_pending", fork_pending},
     {NULL, NULL},
 };

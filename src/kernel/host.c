@@ -28,11 +28,19 @@ void fork_check(lua_State *L, const Core *core) {
   fail_raise(L, FAIL_RUNTIME, "this process was forked, and shares the loop of its parent: call neap.after_fork() first");
 }
 
+/* libuv before 1.46 leaves a wake-up that the parent had not seen pending for ever: no other is sent. */
+static void wake_anew(uv_async_t *async) {
+  async->pending = 0;
+  uv_async_send(async);
+}
+
 int host_after_fork(Core *core) {
   if (core->closed || core->forks == fork_count()) return 0;
   int status = uv_loop_fork(core->loop);
   if (status < 0) return status;
   mailbox_forked(core);
+  wake_anew(&core->handles->async);
+  wake_anew(&core->loop->wq_async); /* work that ended */
   core->handles->lost = core->handles->open - 4;
   core->lost = core->loop->active_reqs.count;
   core->forks = fork_count();
