@@ -63,12 +63,12 @@ asan: $(preload) ## specs under AddressSanitizer, UBSan and LeakSanitizer
 
 tsan := build/tsan
 tsan_with = $(call with,$(tsan)) NEAP_SLOW=1 TSAN_OPTIONS='allocator_may_return_null=1:suppressions=$(abspath tools/tsan.supp)'
-# The shell does not bear the preload, so the hosts of host_spec.lua are run from here.
+# The shell does not bear the preload: specs of processes are left out, their hosts run from here.
 tsan: ## the specs of the C interface under ThreadSanitizer
 	@$(compile) BUILD=$(tsan) CC=gcc LDFLAGS=-Wl,-z,nodelete CFLAGS='-O1 -g -fsanitize=thread'
 	@$(compile_spec) BUILD=$(tsan) CC=gcc CFLAGS='-O1 -g -fsanitize=thread'
 	$(call given,$(wildcard spec/api),$(tsan_with) LD_PRELOAD=$$(gcc -print-file-name=libtsan.so) $(BUSTED) $(ARGS) \
-	  $(or $(SPEC),$(filter-out %/host_spec.lua,$(wildcard spec/api/*_spec.lua))) && \
+	  $(or $(SPEC),$(filter-out %/host_spec.lua %/exit_spec.lua,$(wildcard spec/api/*_spec.lua))) && \
 	  for name in $$($(tsan)/spec/host); do $(tsan_with) $(tsan)/spec/host $$name >$(tsan)/host.log 2>&1 || \
 	  { cat $(tsan)/host.log; echo "host $$name failed"; exit 1; }; done,no spec/api)
 

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <lualib.h>
@@ -19,11 +20,11 @@ typedef struct {
 extern const Scenario run_scenarios[], close_scenarios[], fork_scenarios[];
 
 #define expect(condition) \
-  ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition), exit(1)))
+  ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition), _exit(1)))
 
 /* A status that must be LUA_OK, else tells the error at the top. */
 #define expect_ok(L, call) \
-  ((call) == LUA_OK ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, luaL_tolstring(L, -1, NULL)), exit(1)))
+  ((call) == LUA_OK ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, luaL_tolstring(L, -1, NULL)), _exit(1)))
 
 lua_State *state_new(void);                     /* with its libraries */
 lua_State *state_open(uv_loop_t *loop);         /* and neap, on that loop or luv's */
