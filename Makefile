@@ -62,7 +62,7 @@ asan: $(preload) ## specs under AddressSanitizer, UBSan and LeakSanitizer
 	$(call given,$(specs),$(call with,$(asan)) NEAP_SLOW=1 sh tools/sanitized $(preload) $(BUSTED) $(ARGS) $(SPEC),no specs)
 
 tsan := build/tsan
-tsan_with = $(call with,$(tsan)) NEAP_SLOW=1 TSAN_OPTIONS='allocator_may_return_null=1:suppressions=$(abspath tools/tsan.supp)'
+tsan_with = $(call with,$(tsan)) NEAP_SLOW=1 TSAN_OPTIONS='die_after_fork=0:allocator_may_return_null=1:suppressions=$(abspath tools/tsan.supp)'
 # The shell does not bear the preload: specs of processes are left out, their hosts run from here.
 tsan: ## the specs of the C interface under ThreadSanitizer
 	@$(compile) BUILD=$(tsan) CC=gcc LDFLAGS=-Wl,-z,nodelete CFLAGS='-O1 -g -fsanitize=thread'
