@@ -154,6 +154,7 @@ void stream_discard(Stream *stream) {
 void stream_orphan(Stream *stream) {
   stream->io = NULL;
   stream_shut(stream);
+  if (stream->filter) filter_destroy(stream); /* now: its module may be unloaded before the handle is closed */
 }
 
 /* ---- the box ---- */
