@@ -12,6 +12,28 @@ describe("Stream", function()
       assert.equal("def", await(b:read(100)))
     end))
 
+    it("keeps the rest in order when more comes behind what was read", with_pair(function(a, b)
+      local sent, got = {}, {}
+      local function send(n)
+        local data = string.char(97 + #sent % 26):rep(n - 1) .. "."
+        sent[#sent + 1] = data
+        await(a:write(data))
+      end
+      local function take(n) got[#got + 1] = await(b:readexactly(n)) end
+      send(3000)
+      take(2000) -- leaves 1,000 bytes behind a gap of 2,000
+      send(2000) -- fits when they move to the front
+      turn(3)
+      take(500)
+      send(3000) -- does not fit: the buffer grows
+      turn(3)
+      take(1)
+      send(900)
+      turn(3)
+      take(2500 - 1 + 3000 + 900)
+      assert.equal(table.concat(sent), table.concat(got))
+    end))
+
     it("does not suspend when bytes are there", with_pair(function(a, b)
       a:write("abcdef")
       assert.equal("a", await(b:read(1)))

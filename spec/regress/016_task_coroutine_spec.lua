@@ -15,21 +15,94 @@ local function sleeper(waits)
 end
 
 describe("The coroutine of a task", function()
+  local function when_done(future, fn) future:add_done_callback(function() fn() end) end
   local waits = {
     ["a future"] = function(f) return function() return f end end,
     ["wait"] = function(f) return function() return neap.wait { f } end end,
     ["wait_for"] = function(f) return function() return neap.wait_for(f, 10) end end,
+    ["wait_for whose time is over"] = function(f)
+      return function()
+        return neap.wait_for(function()
+          neap.pcall(await, neap.shield(f))
+          pcall(await, neap.shield(f))
+          return "late"
+        end, 10)
+      end
+    end,
+    ["as_completed"] = function(f)
+      return function()
+        return function()
+          for done in neap.as_completed { f } do return await(done) end
+        end
+      end
+    end,
+    ["a group"] = function(f)
+      return function()
+        return neap.async(function()
+          neap.task_group(function(tg) tg:create_task(function() await(f) end) end)
+          return "left"
+        end)()
+      end
+    end,
     ["a sleep with a result"] = function() return function() return sleep(0.02, "slept") end end,
     ["a queue"] = function(f)
       local queue = neap.Queue()
-      f:add_done_callback(function() queue:put_nowait "item" end)
+      when_done(f, function() queue:put_nowait "item" end)
       return function() return queue:get() end
+    end,
+    ["a full queue"] = function(f)
+      local queue = neap.Queue(1)
+      queue:put_nowait(1)
+      when_done(f, function() queue:get_nowait() end)
+      return function() return neap.async(function() await(queue:put(2)) return "put" end)() end
+    end,
+    ["join"] = function(f)
+      local queue = neap.Queue()
+      queue:put_nowait(1)
+      when_done(f, function() queue:task_done() end)
+      return function() return neap.async(function() await(queue:join()) return "joined" end)() end
     end,
     ["a lock"] = function(f)
       local lock = neap.Lock()
-      neap.await(lock:acquire())
-      f:add_done_callback(function() lock:release() end)
+      await(lock:acquire())
+      when_done(f, function() lock:release() end)
       return function() return lock:acquire() end
+    end,
+    ["a semaphore"] = function(f)
+      local semaphore = neap.Semaphore(0)
+      when_done(f, function() semaphore:release() end)
+      return function() return semaphore:acquire() end
+    end,
+    ["an event"] = function(f)
+      local event = neap.Event()
+      when_done(f, function() event:set() end)
+      return function() return event:wait() end
+    end,
+    ["the lock of a condition"] = function(f)
+      local condition = neap.Condition()
+      await(condition:acquire())
+      when_done(f, function() condition:release() end)
+      return function() return condition:acquire() end
+    end,
+    ["a condition"] = function(f)
+      local condition = neap.Condition()
+      when_done(f, function()
+        create_task(function()
+          local _ <close> = await(condition:acquire())
+          condition:notify()
+        end)
+      end)
+      return function()
+        return neap.async(function()
+          local _ <close> = await(condition:acquire())
+          return await(condition:wait())
+        end)()
+      end
+    end,
+    ["a barrier"] = function(f)
+      local barrier = neap.Barrier(2)
+      when_done(f, function() create_task(function() await(barrier:wait()) end) end)
+      return function() return barrier:wait() end
     end,
   }
   for name, make in pairs(waits) do
