@@ -9,6 +9,8 @@
 #include "kernel/uv_table.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,8 +57,18 @@ static const char *check(const UvTable *t) {
   return NULL;
 }
 
+/* Threads may open their states at the same time: the first fills the table, and nobody writes to it again. */
+static bool publish(const UvTable *t) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  pthread_mutex_lock(&lock);
+  if (!uv_table.uv_run_) uv_table = *t;
+  bool same = uv_table.uv_run_ == t->uv_run_;
+  pthread_mutex_unlock(&lock);
+  return same;
+}
+
 const char *uv_table_open(const uv_loop_t *loop) {
-  static char why[256];
+  static _Thread_local char why[256];
   Dl_info owner;
   if (!dladdr(address_of(loop->wq_async.async_cb), &owner))
     return "cannot tell which libuv owns luv's loop; install lua-luv (Debian) or luv (LuaRocks)";
@@ -77,10 +89,7 @@ const char *uv_table_open(const uv_loop_t *loop) {
   }
   const char *wrong = check(&t);
   if (wrong) return wrong;
-  if (uv_table.uv_run_ && uv_table.uv_run_ != t.uv_run_)
-    return "another Lua state of this process uses another copy of libuv";
-  uv_table = t;
-  return NULL;
+  return publish(&t) ? NULL : "another Lua state of this process uses another copy of libuv";
 }
 
 #endif
