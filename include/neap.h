@@ -112,8 +112,8 @@ static inline int neap_after_fork(lua_State *L);
  *
  * As lua_pcall, but what is called runs as a task, under neap.run: until it has ended and all tasks it left
  * have been cancelled and have ended. The loop runs meanwhile. The error is what the task raised, with its
- * traceback in `.traceback` when it is an object of neap; a deadlock and Ctrl-C (SIGINT, unless the host
- * has a handler) are errors too. Fails when the loop is running already. */
+ * traceback in `.traceback` when it is an object of neap; a deadlock and Ctrl-C (SIGINT, on the main
+ * thread, unless the host has a handler) are errors too. Fails when the loop is running already. */
 static inline int neap_run(lua_State *L, int nargs, int nresults);
 
 /* neap_spawn: [-(nargs + 1), +1]  host, function (protected all the same)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Signals are the process's, so this is the one file with state of its own: whose run() has SIGINT. */
+ * Signals are the process's, so this is the one file with state of its own: whose run() has SIGINT.
+ * Only the main thread takes it, as in asyncio, and only the main thread handles it. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -9,12 +10,16 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "kernel/fail.h"
 #include "kernel/task.h"
 
 static struct sigaction before;       /* what was there */
 static Core *volatile interrupted; /* signals are the process's: the core whose run() took SIGINT */
+
+static bool on_main_thread(void) { return syscall(SYS_gettid) == getpid(); }
 
 static void raise_interrupt(lua_State *L, lua_Debug *frame) {
   UNUSED(frame);
@@ -24,8 +29,11 @@ static void raise_interrupt(lua_State *L, lua_Debug *frame) {
 }
 
 static void on_sigint(int number) {
+  if (!on_main_thread()) { /* the kernel chose a thread that does not block it */
+    syscall(SYS_tgkill, getpid(), getpid(), number);
+    return;
+  }
   Core *core = interrupted;
-  UNUSED(number);
   if (!core) return;
   core_interrupt(core);
   if (core->interrupts < 2) return;
@@ -48,7 +56,7 @@ static bool of_interpreter(lua_State *L, void (*handler)(int)) {
 }
 
 bool interrupt_take(lua_State *L, Core *core) {
-  if (interrupted || sigaction(SIGINT, NULL, &before) != 0 || (before.sa_flags & SA_SIGINFO)) return false;
+  if (!on_main_thread() || interrupted || sigaction(SIGINT, NULL, &before) != 0 || (before.sa_flags & SA_SIGINFO)) return false;
   if (before.sa_handler == SIG_IGN) return false;
   if (before.sa_handler != SIG_DFL && !of_interpreter(L, before.sa_handler)) return false;
   struct sigaction take;
