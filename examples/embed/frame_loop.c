@@ -8,7 +8,6 @@
  * pauses make nothing late.
  *
  *   frame_loop [-n TASKS] [-f FRAMES] [-v]     -v: figures, which differ from run to run */
-#define _POSIX_C_SOURCE 200809L
 #include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
