@@ -11,6 +11,7 @@ SPEC ?=
 ARGS ?=
 
 asan := build/asan
+tsan := build/tsan
 cov := build/cov
 seeds ?= 1 2 3
 
@@ -51,9 +52,10 @@ $(preload): tools/preload.c
 	@mkdir -p $(@D)
 	@$(CC) -shared -fPIC -o $@ $<
 
+build_asan = $(compile) BUILD=$(asan) CC=gcc LDFLAGS=-Wl,-z,nodelete \
+  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined'
 asan: $(preload) ## specs under AddressSanitizer, UBSan and LeakSanitizer
-	@$(compile) BUILD=$(asan) CC=gcc LDFLAGS=-Wl,-z,nodelete \
-	  CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined'
+	@$(build_asan)
 	$(call given,$(specs),$(call with,$(asan)) NEAP_SLOW=1 sh tools/sanitized $(preload) $(BUSTED) $(ARGS) $(SPEC),no specs)
 
 stress: stress-gc stress-shuffle oom fuzz valgrind ## all five of them
@@ -84,6 +86,29 @@ fuzz: all ## the stored random programs, compared with CPython 3.13
 valgrind: all $(preload) ## specs under valgrind
 	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(BUILD)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
 	  valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) $(SPEC),no specs or no valgrind)
+
+# The hosts of examples/embed and spec/c, natively, under the sanitizers, and under valgrind; kinds="native tsan" for some.
+kinds ?= native asan tsan valgrind
+hosts = $(MAKE) $(if $(V),,-s) -j$(JOBS) -f mk/embed.mk BUILD=$1
+embed: $(addprefix embed-,$(kinds)) ## the C hosts print what they say; kinds="native asan tsan valgrind"
+
+embed-native: all
+	@$(call hosts,$(BUILD))
+	@$(LUA) tools/embed.lua native $(BUILD)
+
+embed-asan: $(preload)
+	@$(build_asan)
+	@$(call hosts,$(asan)) CC=gcc CXX=g++ CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined'
+	@$(LUA) tools/embed.lua asan $(asan)
+
+embed-tsan:
+	@$(compile) BUILD=$(tsan) CC=gcc CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=thread'
+	@$(call hosts,$(tsan)) CC=gcc CXX=g++ CFLAGS='-O1 -g -fsanitize=thread'
+	@$(LUA) tools/embed.lua tsan $(tsan)
+
+embed-valgrind: all
+	@$(call hosts,$(BUILD))
+	$(call given,$(shell command -v valgrind),$(LUA) tools/embed.lua valgrind $(BUILD),no valgrind)
 
 coverage: ## lines and branches of src/ that the specs and the sweep reach; fails under 95 and 85
 	@$(compile) BUILD=$(cov) CC=gcc CFLAGS='-O0 -g --coverage -DNDEBUG'
@@ -120,4 +145,4 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 
 .PHONY: all env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage \
-  bench install uninstall rock luv-static clean help
+  bench install uninstall rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind

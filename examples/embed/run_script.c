@@ -51,7 +51,7 @@ false	CancelledError
 first
 run_script: examples/embed/run_script.lua:8: bad argument #1 to 'sleep' (number of seconds expected, got nil)
 stack traceback of task Task-1:
-	[C]: in function 'neap.sleep'
+	[C]: in function '...sleep'
 	examples/embed/run_script.lua:8: in local 'announce'
 	examples/embed/run_script.lua:17: in main chunk
 	[C]: in ?
