@@ -147,7 +147,8 @@ static inline bool neap_turn(lua_State *L, double seconds);
  *
  * Milliseconds until neap_turn has something to do though no descriptor is ready: 0 is now, -1 is never. A poll loop
  * waits so long at most for neap_backend_fd, which is readable when neap_turn has I/O to do; -1 where there is
- * no such descriptor (Windows). Both as libuv's uv_backend_timeout and uv_backend_fd. */
+ * no such descriptor (Windows). To be asked right before the wait. Unlike uv_backend_timeout it is -1 when nothing is
+ * waited for, and 0 as long as libuv has not told the kernel of all descriptors, so that none is missed. */
 static inline int neap_timeout(lua_State *L);
 static inline int neap_backend_fd(lua_State *L);
 
