@@ -279,7 +279,7 @@ typedef struct {
 
 /* neap_filter_set: [-0, +0]  function
  *
- * Puts a filter on the open stream at `index`. What was received and not yet read goes through it at once. One
+ * Puts a filter on the open stream at `index`. What was received and not yet read goes through it next. One
  * filter a stream; it stays until the stream is closed. self is the filter's from now on, destroy(self) its end; when
  * neap_filter_set raises (no stream, closed, a filter is there) it is still the caller's. The result is
  * valid until destroy. */

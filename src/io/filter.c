@@ -12,11 +12,29 @@ struct neap_stream {
   Stream *stream;      /* borrowed: it owns this */
   neap_filter calls;
   void *self;
+  Buffer early; /* received before the filter was set, and not yet passed to it */
+  Job job;      /* passes it */
   bool finished;
 };
 
 static void check(Stream *stream, int status) {
   if (status < 0) filter_fail(stream->filter, status, NULL);
+}
+
+/* Not by filter_set itself: whoever calls that has not got the neap_stream yet, to feed with it. */
+static void pass_early(Stream *stream) {
+  neap_stream *it = stream->filter;
+  Buffer early = it->early;
+  memset(&it->early, 0, sizeof it->early);
+  list_remove(&it->job.link);
+  if (!stream->closing && !stream->read_end)
+    check(stream, it->calls.received(it->self, buffer_data(&early), buffer_size(&early)));
+  buffer_destroy(&early);
+}
+
+static void on_early(Core *core, Job *job) {
+  UNUSED(core);
+  pass_early(container_of(job, neap_stream, job)->stream);
 }
 
 neap_stream *filter_set(lua_State *L, Stream *stream, const neap_filter *filter, void *self) {
@@ -30,10 +48,11 @@ neap_stream *filter_set(lua_State *L, Stream *stream, const neap_filter *filter,
   memcpy(&it->calls, filter, filter->size < sizeof it->calls ? filter->size : sizeof it->calls);
   it->self = self;
   stream->filter = it;
-  Buffer before = stream->in; /* may be a slab; its bytes are the protocol's */
+  it->early = stream->in; /* may be a slab; its bytes are the protocol's */
   memset(&stream->in, 0, sizeof stream->in);
-  if (buffer_size(&before) > 0) filter_received(stream, buffer_data(&before), buffer_size(&before));
-  buffer_destroy(&before);
+  it->job.run = on_early;
+  list_create(&it->job.link);
+  if (buffer_size(&it->early) > 0) job_post(stream->core, &it->job);
   read_start(stream);
   return it;
 }
@@ -67,11 +86,14 @@ void filter_fail(neap_stream *it, int status, const char *message) {
 
 void filter_received(Stream *stream, const char *data, size_t size) {
   neap_stream *it = stream->filter;
-  check(stream, it->calls.received(it->self, data, size));
+  if (buffer_size(&it->early) > 0) pass_early(stream);
+  if (!stream->read_end) check(stream, it->calls.received(it->self, data, size));
 }
 
 void filter_ended(Stream *stream) {
   neap_stream *it = stream->filter;
+  if (buffer_size(&it->early) > 0) pass_early(stream);
+  if (stream->read_end) return;
   if (it->calls.ended)
     check(stream, it->calls.ended(it->self));
   else
@@ -91,9 +113,13 @@ void filter_finish(Stream *stream) {
   if (it->calls.write_eof) check(stream, it->calls.write_eof(it->self));
 }
 
+void filter_orphan(Stream *stream) { list_remove(&stream->filter->job.link); }
+
 void filter_destroy(Stream *stream) {
   neap_stream *it = stream->filter;
   stream->filter = NULL;
+  list_remove(&it->job.link);
+  buffer_destroy(&it->early);
   if (it->calls.destroy) it->calls.destroy(it->self);
   memory_delete(it);
 }

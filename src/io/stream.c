@@ -152,6 +152,7 @@ void stream_discard(Stream *stream) {
 }
 
 void stream_orphan(Stream *stream) {
+  if (stream->filter) filter_orphan(stream);
   stream->io = NULL;
   stream_shut(stream);
 }
