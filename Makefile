@@ -87,10 +87,10 @@ valgrind: all $(preload) ## specs under valgrind
 	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(BUILD)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
 	  valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) $(SPEC),no specs or no valgrind)
 
-# The hosts of examples/embed and spec/c, natively, under the sanitizers, and under valgrind; kinds="native tsan" for some.
-kinds ?= native asan tsan valgrind
+# The hosts of examples/embed and spec/c, natively, under the sanitizers, and under valgrind; and the module with hiredis.
+kinds ?= native asan tsan valgrind module
 hosts = $(MAKE) $(if $(V),,-s) -j$(JOBS) -f mk/embed.mk BUILD=$1
-embed: $(addprefix embed-,$(kinds)) ## the C hosts print what they say; kinds="native asan tsan valgrind"
+embed: $(addprefix embed-,$(kinds)) ## the C hosts print what they say; kinds="native asan tsan valgrind module"
 
 embed-native: all
 	@$(call hosts,$(BUILD))
@@ -109,6 +109,10 @@ embed-tsan:
 embed-valgrind: all
 	@$(call hosts,$(BUILD))
 	$(call given,$(shell command -v valgrind),$(LUA) tools/embed.lua valgrind $(BUILD),no valgrind)
+
+embed-module: all $(preload)
+	@$(build_asan)
+	@sh tools/embed-module $(BUILD) $(asan)
 
 coverage: ## lines and branches of src/ that the specs and the sweep reach; fails under 95 and 85
 	@$(compile) BUILD=$(cov) CC=gcc CFLAGS='-O0 -g --coverage -DNDEBUG'
@@ -145,4 +149,5 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 
 .PHONY: all env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage \
-  bench install uninstall rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind
+  bench install uninstall rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
+  embed-module
