@@ -125,6 +125,14 @@ bench: all ## what things cost, beside whichever peers are installed
 	$(call given,$(wildcard bench/run.lua bench/run.py),$(call with,$(BUILD)) \
 	  $(if $(wildcard bench/run.lua),$(LUA) bench/run.lua,python3 bench/run.py) $(ARGS),no bench/run.lua or bench/run.py)
 
+bench-embed: all ## what neap costs a host: states, an empty turn, frames at 60 Hz; about a minute
+	@mkdir -p build/bench
+	@$(CC) -std=gnu11 -O2 -Iinclude bench/embed/cost.c $$(pkg-config --cflags --libs lua5.4) -o build/bench/embed_cost
+	@strip -o build/bench/core.so $(BUILD)/neap/core.so
+	@echo "the core, stripped: $$(wc -c <build/bench/core.so) bytes"
+	@for with in 0 1 2; do $(call with,$(BUILD)) build/bench/embed_cost states $$with || exit 1; done
+	@$(call with,$(BUILD)) build/bench/embed_cost frames 10000 30
+
 modules = $(patsubst lua/%,%,$(shell find lua -name '*.lua' 2>/dev/null))
 
 install: all ## into PREFIX (/usr/local), below DESTDIR
@@ -150,4 +158,4 @@ help:
 
 .PHONY: all env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage \
   bench install uninstall rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
-  embed-module
+  embed-module bench-embed
