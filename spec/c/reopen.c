@@ -56,14 +56,22 @@ static int work(lua_State *L) {
   return 1;
 }
 
+static void on_timer(uv_timer_t *timer) { (void)timer; }
+
 static void die(const char *what) {
   fprintf(stderr, "reopen: %s\n", what);
   exit(EXIT_FAILURE);
 }
 
+/* The host's timer has data, as other libraries' handles may; on a loop of its own that does no harm. */
 static void once(int own, int run) {
   uv_loop_t loop;
+  uv_timer_t timer;
+  static int number;
   if (own && uv_loop_init(&loop) != 0) die("uv_loop_init");
+  if (own) uv_timer_init(&loop, &timer), uv_timer_start(&timer, on_timer, 1000000, 0);
+  number = (number + 1) % 50;
+  timer.data = &number; /* a number that is some reference in the registry */
   lua_State *L = luaL_newstate();
   if (!L) die("no state");
   luaL_openlibs(L);
@@ -84,6 +92,7 @@ static void once(int own, int run) {
   neap_close(L);
   if (neap_post(handle, push, NULL)) die("a closed state took a post");
   neap_loop_release(handle);
+  if (own && uv_is_closing((uv_handle_t *)&timer)) die("a handle of the host was closed");
   lua_close(L);
   while (opened > 0) {
     neap_future *future = open_futures[--opened];
@@ -92,7 +101,10 @@ static void once(int own, int run) {
     neap_complete_threadsafe(future, push, NULL);
     if (releases != before + 1) die("the data of a future was not released");
   }
-  if (own && uv_loop_close(&loop) != 0) die("uv_loop_close");
+  if (!own) return;
+  uv_close((uv_handle_t *)&timer, NULL);
+  uv_run(&loop, UV_RUN_NOWAIT);
+  if (uv_loop_close(&loop) != 0) die("uv_loop_close");
 }
 
 static long resident(void) { /* KiB */
