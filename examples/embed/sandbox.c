@@ -130,7 +130,7 @@ int main(void) {
   };
   for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
     printf("%s\n", scripts[i][0]);
-    run(scripts[i][1], 0.2);
+    run(scripts[i][1], 0.4);
   }
   return EXIT_SUCCESS;
 }

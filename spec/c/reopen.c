@@ -136,7 +136,7 @@ int main(int argc, char **argv) {
     }
     long growth = resident() - before;
     if (descriptors() != open) die("descriptors are left open");
-    if (!slow && growth > 300) fprintf(stderr, "%ld KiB more\n", growth), die("memory grows");
+    if (!slow && growth > 1024) fprintf(stderr, "%ld KiB more\n", growth), die("memory grows");
     if (verbose) fprintf(stderr, "%ld KiB after %d states, %ld more after %d\n", before, first, growth, all);
     printf("%s loop: nothing is left\n", own ? "own" : "luv's");
   }
