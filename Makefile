@@ -11,7 +11,6 @@ SPEC ?=
 ARGS ?=
 
 asan := build/asan
-tsan := build/tsan
 cov := build/cov
 seeds ?= 1 2 3
 
@@ -19,6 +18,8 @@ seeds ?= 1 2 3
 MAKEFLAGS += --no-print-directory
 
 compile = $(MAKE) $(if $(V),,-s) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS)) -f mk/build.mk
+# What the specs of the C interface use: build/spec/probe.so and build/spec/host.
+compile_spec = $(subst build.mk,spec.mk,$(compile))
 paths = LUA_PATH='$(abspath $1)/?.lua;$(abspath $1)/?/init.lua;;' LUA_CPATH='$(abspath $1)/?.so;;'
 with = env -u LUA_PATH_5_4 -u LUA_CPATH_5_4 -u LUA_INIT $(call paths,$1) NEAP_BUILD='$(abspath $1)'
 specs := $(shell find spec -name '*_spec.lua' 2>/dev/null)
@@ -40,6 +41,7 @@ demo: setup all ## crawl a small site with the example fetcher
 test: setup all spec ## run the specs; SPEC=file for some of them
 
 spec:
+	@$(compile_spec) BUILD=$(BUILD)
 	$(call given,$(specs),$(call with,$(BUILD)) $(BUSTED) $(ARGS) $(SPEC),no specs)
 
 lint: ## luacheck, the strict warnings of gcc and clang, the length of files
@@ -52,18 +54,32 @@ $(preload): tools/preload.c
 	@mkdir -p $(@D)
 	@$(CC) -shared -fPIC -o $@ $<
 
-build_asan = $(compile) BUILD=$(asan) CC=gcc LDFLAGS=-Wl,-z,nodelete \
+sanitize := BUILD=$(asan) CC=gcc LDFLAGS=-Wl,-z,nodelete \
   CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined'
 asan: $(preload) ## specs under AddressSanitizer, UBSan and LeakSanitizer
-	@$(build_asan)
+	@$(compile) $(sanitize)
+	@$(compile_spec) $(sanitize)
 	$(call given,$(specs),$(call with,$(asan)) NEAP_SLOW=1 sh tools/sanitized $(preload) $(BUSTED) $(ARGS) $(SPEC),no specs)
+
+tsan := build/tsan
+tsan_with = $(call with,$(tsan)) NEAP_SLOW=1 TSAN_OPTIONS='die_after_fork=0:allocator_may_return_null=1:suppressions=$(abspath tools/tsan.supp)'
+# The shell does not bear the preload: specs of processes are left out, their hosts run from here.
+tsan: ## the specs of the C interface under ThreadSanitizer
+	@$(compile) BUILD=$(tsan) CC=gcc LDFLAGS=-Wl,-z,nodelete CFLAGS='-O1 -g -fsanitize=thread'
+	@$(compile_spec) BUILD=$(tsan) CC=gcc CFLAGS='-O1 -g -fsanitize=thread'
+	$(call given,$(wildcard spec/api),$(tsan_with) LD_PRELOAD=$$(gcc -print-file-name=libtsan.so) $(BUSTED) $(ARGS) \
+	  $(or $(SPEC),$(filter-out %/host_spec.lua %/exit_spec.lua,$(wildcard spec/api/*_spec.lua))) && \
+	  for name in $$($(tsan)/spec/host); do $(tsan_with) $(tsan)/spec/host $$name >$(tsan)/host.log 2>&1 || \
+	  { cat $(tsan)/host.log; echo "host $$name failed"; exit 1; }; done,no spec/api)
 
 stress: stress-gc stress-shuffle oom fuzz valgrind ## all five of them
 
 stress-gc: all ## specs with a collection at every step
+	@$(compile_spec) BUILD=$(BUILD)
 	$(call given,$(specs),$(call with,$(BUILD)) NEAP_SLOW=1 NEAP_STRESS=gc $(BUSTED) $(SPEC),no specs)
 
 stress-shuffle: all ## specs with ties in random order; seeds="1 2 3"
+	@$(compile_spec) BUILD=$(BUILD)
 	$(call given,$(specs),for seed in $(seeds); do echo "seed $$seed"; \
 	  $(call with,$(BUILD)) NEAP_STRESS=shuffle NEAP_SEED=$$seed $(BUSTED) $(SPEC) || exit 1; done,no specs)
 
@@ -72,7 +88,7 @@ driver := $(wildcard spec/c/oom.c)
 script := $(wildcard spec/c/oom.lua)
 oom: all ## every allocation fails once
 ifneq ($(driver),)
-	@mkdir -p $(BUILD)/spec
+	@$(compile_spec) BUILD=$(BUILD)
 	@$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Isrc -Iinclude $$(pkg-config --cflags lua5.4 libuv) -rdynamic \
 	  $(driver) -o $(BUILD)/spec/oom $$(pkg-config --libs lua5.4) -ldl -lpthread -lm
 	@$(call with,$(BUILD)) $(BUILD)/spec/oom $(script)
@@ -84,6 +100,7 @@ fuzz: all ## the stored random programs, compared with CPython 3.13
 	$(call given,$(wildcard spec/verify/fuzz/diff.py),$(call with,$(BUILD)) sh tools/fuzz $(ARGS),no spec/verify/fuzz/diff.py)
 
 valgrind: all $(preload) ## specs under valgrind
+	@$(compile_spec) BUILD=$(BUILD)
 	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(BUILD)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
 	  valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) $(SPEC),no specs or no valgrind)
 
@@ -97,12 +114,12 @@ embed-native: all
 	@$(LUA) tools/embed.lua native $(BUILD)
 
 embed-asan: $(preload)
-	@$(build_asan)
+	@$(compile) $(sanitize)
 	@$(call hosts,$(asan)) CC=gcc CXX=g++ CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined'
 	@$(LUA) tools/embed.lua asan $(asan)
 
 embed-tsan:
-	@$(compile) BUILD=$(tsan) CC=gcc CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=thread'
+	@$(compile) BUILD=$(tsan) CC=gcc LDFLAGS=-Wl,-z,nodelete CFLAGS='-O1 -g -fsanitize=thread'
 	@$(call hosts,$(tsan)) CC=gcc CXX=g++ CFLAGS='-O1 -g -fsanitize=thread'
 	@$(LUA) tools/embed.lua tsan $(tsan)
 
@@ -111,11 +128,12 @@ embed-valgrind: all
 	$(call given,$(shell command -v valgrind),$(LUA) tools/embed.lua valgrind $(BUILD),no valgrind)
 
 embed-module: all $(preload)
-	@$(build_asan)
+	@$(compile) $(sanitize)
 	@sh tools/embed-module $(BUILD) $(asan)
 
 coverage: ## lines and branches of src/ that the specs and the sweep reach; fails under 95 and 85
 	@$(compile) BUILD=$(cov) CC=gcc CFLAGS='-O0 -g --coverage -DNDEBUG'
+	@$(compile_spec) BUILD=$(cov) CC=gcc CFLAGS='-O0 -g'
 	@find $(cov) -name '*.gcda' -delete
 	$(call given,$(specs),$(call with,$(cov)) $(BUSTED) -o TAP $(SPEC) >$(cov)/specs.tap || { grep -v '^ok' $(cov)/specs.tap; exit 1; },no specs)
 	@$(if $(driver)$(script),$(MAKE) -s oom BUILD=$(cov) CC=gcc CFLAGS='-O0 -g --coverage -DNDEBUG')
@@ -156,6 +174,6 @@ clean:
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 
-.PHONY: all env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage \
+.PHONY: all env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage tsan \
   bench install uninstall rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
   embed-module bench-embed

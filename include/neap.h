@@ -14,9 +14,9 @@
  *
  * [-n, +m] is what a function pops from and pushes on the Lua stack. Then who may call it:
  *
- *   host      outside the loop, on any Lua thread of the state: from main(), a frame, a uv callback of
- *             the host's own that runs outside neap's tasks. Errors are statuses, as lua_pcall's, with the
- *             error object at the top; nothing is raised.
+ *   host      outside neap's tasks, on any Lua thread of the state: from main(), a frame, a uv callback of
+ *             the host's own. Errors are statuses, as lua_pcall's, with the error object at the top; nothing
+ *             is raised. neap_run, neap_turn and neap_close run the loop: never in a callback of it.
  *   function  inside a C function that Lua calls. It may raise a Lua error (all of these may, for want of
  *             memory). So hold no malloc'd memory across it that no userdata owns.
  *   callback  anywhere on the loop's thread, without a Lua state, uv callbacks included. Nothing is raised.
@@ -62,7 +62,7 @@ typedef struct neap_wait neap_wait;
 /* Makes results of `data`: pushes them and returns their number, on the loop's thread. It may raise; then
  * the future fails with that error. Called exactly once, and the data is its own to release, before it
  * raises at the latest. L is NULL when nobody takes results any more (the future was cancelled, the state is
- * closed; maybe on the thread that completes): then it only releases. */
+ * closed; then maybe on the thread that completes) or there is no memory for the call: then it only releases. */
 typedef int (*neap_push)(lua_State *L, void *data);
 
 /* ---------------------------------------------------------------------------------------------------
@@ -77,7 +77,8 @@ typedef int (*neap_push)(lua_State *L, void *data);
  * luv and neap must be found: in package.path and package.cpath, or in package.preload, where a program
  * that has neap compiled in puts it (neap_preload, in neap_static.h).
  * Fails when luv or neap cannot be loaded, when luv is on another loop already, when neap is older than this
- * header, when memory or descriptors are short. Opening again, with the same loop or NULL, gives the same. */
+ * header, when memory or descriptors are short. Opening again, with the same loop or NULL, gives the same;
+ * after a failure another loop may be tried, unless luv was loaded meanwhile. */
 static inline int neap_open(lua_State *L, struct uv_loop_s *loop);
 
 /* neap_uv_loop: [-0, +0]  host, function
@@ -89,11 +90,13 @@ static inline struct uv_loop_s *neap_uv_loop(lua_State *L);
 /* neap_close: [-0, +0]  host
  *
  * Ends everything: cancels all tasks and waits for them (10 seconds; then cancellation is repeated), closes
- * streams, servers and all of luv's handles, and turns the loop until they are gone. What of the host's
- * own is on its loop stays, and its callbacks run meanwhile. Errors nobody retrieved are reported. Afterwards
+ * streams, servers and all of luv's handles, and turns the loop until they are gone. Work that has begun is
+ * waited for, and so are the loop's requests, luv's and the host's (10 seconds). What of the host's own is on
+ * its loop stays, and its callbacks run meanwhile. Errors nobody retrieved are reported. Afterwards
  * neap does nothing on this state: its functions raise. To be followed by lua_close and, for a loop of the
  * host's, by uv_loop_close. Without neap_close, lua_close alone leaves closed handles on the host's loop, which
- * must run once more before it can be closed. Does nothing if neap was not opened, or was closed. */
+ * must run once more before it can be closed, and luv's requests that come back to a state that is gone.
+ * Does nothing if neap was not opened or was closed, and inside a task. */
 static inline void neap_close(lua_State *L);
 
 /* neap_after_fork: [-0, +0]  host; in the child only
@@ -101,7 +104,9 @@ static inline void neap_close(lua_State *L);
  * After fork() the child shares the parent's kernel queue: to go on with neap it must call this first, else
  * run, turn and top-level await fail with an error that says so. (Lua code: neap.after_fork().) Tasks and timers
  * go on in both. Returns 0 or a negative uv error. Threads of the parent are not in the child: what they
- * would have completed never is. */
+ * would have completed never is, and their requests keep uv_loop_close from succeeding. A child that does not go
+ * on with neap calls neap_close, which in it ends no tasks, or leaves the state alone: lua_close would close
+ * descriptors, which takes them out of the parent's queue too. */
 static inline int neap_after_fork(lua_State *L);
 
 /* ---------------------------------------------------------------------------------------------------
@@ -140,7 +145,7 @@ static inline int neap_result(lua_State *L, int index, int nresults);
  * callbacks of what has happened and the tasks that are ready, and goes on so until nothing is ready or
  * `seconds` have passed. The time is looked at after every step of a task; a single step is not interrupted. 0:
  * one round, of at most 128 steps. Returns true if something is ready still. Errors in tasks stay in the tasks.
- * Returns false and does nothing if the loop is running already, or was forked (neap_after_fork). */
+ * Returns false and does nothing if neap runs already, is closed, or was forked (neap_after_fork). */
 static inline bool neap_turn(lua_State *L, double seconds);
 
 /* neap_timeout: [-0, +0]  host
@@ -159,15 +164,17 @@ static inline int neap_backend_fd(lua_State *L);
 /* neap_future_new: [-0, +1]  function, host with memory to spare (it raises when there is none)
  *
  * Pushes a neap.Future and returns C's side of it, which is to be completed exactly once, with one of the
- * three functions below; it is gone after that. It holds the future: a future that C never completes is never
- * collected. Tasks that await it wait; cancelling it (a task that awaits it, wait_for) leaves C's side valid,
- * and the completion then only releases its data. */
+ * functions below; it is gone after that. It holds the future and keeps the loop alive: one that C never
+ * completes is never collected, and waiting for it is no deadlock. Tasks that await it wait; cancelling it (a task
+ * that awaits it, wait_for), or completing it from Lua, leaves C's side valid, and the completion then only
+ * releases its data. */
 static inline neap_future *neap_future_new(lua_State *L);
 
-/* neap_future_on_cancel: callback
+/* neap_future_on_cancel: callback; before the future is handed to another thread
  *
- * Calls function(data) on the loop's thread, at once, when Lua cancels the future: the work can be given up. It
- * must not complete the future at once; nor is it called after completion. */
+ * Calls function(data) once, on the loop's thread, in the round after Lua cancels the future, or when the state is
+ * closed: the work can be given up. It must not complete the future at once. It is not called after completion,
+ * nor while or after the push is. */
 static inline void neap_future_on_cancel(neap_future *future, void (*function)(void *data), void *data);
 
 /* neap_future_cancelled: thread
@@ -191,8 +198,9 @@ static inline void neap_complete_threadsafe(neap_future *future, neap_push push,
  *
  * neap_post calls function(L, data) on the loop's thread soon, protected: errors go to the exception handler.
  * What it returns is ignored. For events that come more than once: a thread that feeds a neap.Queue. False if the
- * state is closed: then function was not called, the data is the caller's. If it closes later, function is
- * called with L NULL. The handle may be kept and used as long as one likes; release it once. */
+ * state is closed or there is no memory: then function was not called, the data is the caller's. If it closes
+ * later, function is called with L NULL. The handle may be kept and used as long as one likes, and keeps the loop
+ * alive; release it once. */
 static inline neap_loop *neap_loop_of(lua_State *L);
 static inline void neap_loop_release(neap_loop *loop);
 static inline bool neap_post(neap_loop *loop, neap_push function, void *data);
@@ -209,7 +217,7 @@ static inline void neap_work(lua_State *L, void (*work)(void *data), neap_push p
  * --------------------------------------------------------------------------------------------------- */
 
 /* A task that is parked in a C function. It stands in the caller's own structure, which must stay until the
- * continuation runs; the fields are neap's, but for `abort`. Zero it before its first use. */
+ * continuation runs or the state is closed; the fields are neap's, but for `abort`. Zero it before its first use. */
 struct neap_wait {
   void (*abort)(neap_wait *wait); /* callback: the task was cancelled; undo, so that nothing wakes it */
   void *private_[2];
@@ -234,7 +242,8 @@ static inline int neap_park(lua_State *L, neap_wait *wait, lua_KFunction k, lua_
 
 /* neap_wake: callback
  *
- * The parked task goes on in the next round. Waking twice, or one that was cancelled, does nothing. */
+ * The parked task goes on in the next round. Waking twice, or one that was cancelled, does nothing, nor does waking
+ * after neap_close; not after lua_close. */
 static inline void neap_wake(neap_wait *wait);
 
 /* neap_parked: callback. Is a task parked there, not yet woken nor cancelled? */
@@ -255,10 +264,14 @@ static inline void neap_pushasync(lua_State *L, lua_CFunction function, int nup)
 
 /* neap_wait_fd: [-?, +0]  function; in a task
  *
- * As neap_park, until the descriptor is ready: events is NEAP_READ, NEAP_WRITE or both. The continuation finds those that are,
- * as an integer, at the top; after a cancellation nil. NEAP_ERROR is among them when the descriptor has an error or was
- * hung up. Any number of tasks may wait for one descriptor. Not for regular files (raises EPERM). The
- * descriptor must stay open while a task waits. (Lua code: neap.wait_fd.) */
+ * As neap_park, until the descriptor is ready: events is NEAP_READ, NEAP_WRITE or both. The continuation finds those
+ * that are, as an integer, at the top; after a cancellation nil. With an error (a pipe that nobody reads any more)
+ * it finds all that was asked for, and NEAP_ERROR. A hang-up is something to read. Any number of tasks may wait
+ * for one descriptor, which becomes non-blocking. Raises EPERM for regular files, EBADF, EINVAL, and EEXIST when a
+ * handle of the loop watches it already (a stream's).
+ *
+ * The descriptor must stay open while a task waits, else libuv may end the process; tasks that waited for a number
+ * that is another file's meanwhile get EBADF raised in the place of k. (Lua code: neap.wait_fd.) */
 enum { NEAP_READ = 1, NEAP_WRITE = 2, NEAP_ERROR = 4 };
 static inline int neap_wait_fd(lua_State *L, int fd, int events, lua_KFunction k, lua_KContext context);
 
@@ -267,27 +280,28 @@ static inline int neap_wait_fd(lua_State *L, int fd, int events, lua_KFunction k
  * --------------------------------------------------------------------------------------------------- */
 
 /* What a filter does; all are callbacks, on the loop's thread. A negative uv error as result loses the
- * connection with that error, as neap_stream_fail. */
+ * connection with that error, as neap_stream_fail. Of them received and write must be there, the others may be
+ * NULL: then the peer's end is Lua's too. */
 typedef struct {
   size_t size;                                                    /* sizeof(neap_filter) */
   int (*received)(void *self, const char *data, size_t size);     /* from the socket: feed what it means */
-  int (*ended)(void *self);                                       /* the peer has sent everything */
+  int (*ended)(void *self);                                       /* the peer has sent everything: once */
   int (*write)(void *self, const char *data, size_t size);        /* Lua writes: send what it becomes */
-  int (*write_eof)(void *self);                                   /* write_eof() or close(): send what ends it */
-  void (*destroy)(void *self);                                    /* the last call */
+  int (*write_eof)(void *self);                                   /* write_eof() or close(): send what ends it, once */
+  void (*destroy)(void *self);                                    /* the last call; in lua_close at the latest */
 } neap_filter;
 
 /* neap_filter_set: [-0, +0]  function
  *
- * Puts a filter on the open stream at `index`. What was received and not yet read goes through it next. One
- * filter a stream; it stays until the stream is closed. self is the filter's from now on, destroy(self) its end; when
- * neap_filter_set raises (no stream, closed, a filter is there) it is still the caller's. The result is
- * valid until destroy. */
+ * Puts a filter on the open stream at `index`. What was received and not yet read goes through it in the next
+ * round; nothing is called before neap_filter_set has returned. One filter a stream; it stays until the stream is
+ * closed. self is the filter's from now on, destroy(self) its end; when neap_filter_set raises (no stream, closed or
+ * at its end, a filter is there, a task reads) it is still the caller's. The result is valid until destroy. */
 static inline neap_stream *neap_filter_set(lua_State *L, int index, const neap_filter *filter, void *self);
 
 /* callback; 0 or a negative uv error. feed: bytes for Lua to read, copied; the stream's limits pause the socket.
- * feed_eof: nothing follows. send: bytes for the socket, copied when it does not take them at once. fail: the
- * connection is lost with this error; message, copied, says why, or NULL. */
+ * feed_eof: nothing follows. send: bytes for the socket, copied when it does not take them at once; UV_EPIPE after
+ * write_eof. fail: the connection is lost with this negative uv error; message, copied, says why, or NULL. */
 static inline int neap_stream_feed(neap_stream *stream, const char *data, size_t size);
 static inline void neap_stream_feed_eof(neap_stream *stream);
 static inline int neap_stream_send(neap_stream *stream, const char *data, size_t size);
@@ -361,7 +375,10 @@ static inline int neap_open_protected_(lua_State *L) {
   }
   lua_getglobal(L, "require");
   lua_pushstring(L, "neap");
-  lua_call(L, 1, 1);
+  int status = lua_pcall(L, 1, 1, 0);
+  lua_pushnil(L);
+  lua_setfield(L, LUA_REGISTRYINDEX, NEAP_LOOP_KEY);
+  if (status != LUA_OK) return lua_error(L);
   if (loop && neap_api_of(L)->uv_loop(L) != (struct uv_loop_s *)loop)
     return luaL_error(L, "neap is open already in this Lua state, on another loop");
   neap_api_of(L);

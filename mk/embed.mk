@@ -12,7 +12,7 @@ libs := $(LDFLAGS) $(shell pkg-config --libs lua5.4 libuv) -pthread
 sources := $(if $(findstring -fsanitize=thread,$(CFLAGS)),tools/longjmp.c)
 
 examples := $(wildcard examples/embed/*.c)
-specs := $(filter-out spec/c/oom.c,$(wildcard spec/c/*.c))
+specs := $(shell grep -l '^/\* \$$ ' spec/c/*.c)
 plusplus := $(wildcard examples/embed/*.cpp)
 out := $(BUILD)/embed
 
@@ -21,14 +21,14 @@ given := include/neap.h $(sources) $(record)
 
 all: $(examples:examples/embed/%.c=$(out)/%) $(specs:spec/c/%.c=$(out)/%) $(plusplus:examples/embed/%.cpp=$(out)/%)
 
-$(out)/%: examples/embed/%.c $(given)
+$(examples:examples/embed/%.c=$(out)/%): $(out)/%: examples/embed/%.c $(given)
 	$(CC) -std=gnu11 $(flags) $< $(sources) -o $@ $(libs)
 
-$(out)/%: spec/c/%.c $(given)
+$(specs:spec/c/%.c=$(out)/%): $(out)/%: spec/c/%.c $(given)
 	$(CC) -std=gnu11 $(flags) $< $(sources) -o $@ $(libs)
 
 # g++ takes a .c for C++, so what goes with it is compiled first.
-$(out)/%: examples/embed/%.cpp $(given)
+$(plusplus:examples/embed/%.cpp=$(out)/%): $(out)/%: examples/embed/%.cpp $(given)
 	$(if $(sources),$(CC) $(CFLAGS) -c $(sources) -o $@.o)
 	$(CXX) -std=c++17 $(flags) $< $(if $(sources),$@.o) -o $@ $(libs)
 

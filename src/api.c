@@ -51,9 +51,10 @@ static int call_spawn(lua_State *L) {
   if (!lua_isfunction(L, 2) && luaL_getmetafield(L, 2, "__call") == LUA_TNIL)
     return luaL_error(L, "neap_spawn: function expected, got %s", luaL_typename(L, 2));
   coro_pack(L, core, 2);
-  Task *task = task_new(L, core, 2, 0);
-  slot_set_flag(L, 3, &task->future, SLOT_NAME, FUTURE_NAME, 1);
-  task_start(L, core, task, false);
+  lua_createtable(L, 0, 1);
+  lua_pushvalue(L, 1);
+  lua_setfield(L, 3, "name");
+  task_start(L, core, task_new(L, core, 2, 3), false);
   return 1;
 }
 
@@ -64,6 +65,11 @@ static int call_push_name(lua_State *L) {
 }
 
 static int api_spawn(lua_State *L, const char *name, int nargs) {
+  if (!lua_checkstack(L, LUA_MINSTACK)) {
+    lua_settop(L, -nargs - 2);
+    lua_pushliteral(L, "stack overflow");
+    return LUA_ERRERR;
+  }
   lua_pushcfunction(L, call_push_name);
   lua_pushlightuserdata(L, (void *)name);
   int status = lua_pcall(L, 1, 1, 0);

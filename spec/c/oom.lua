@@ -622,6 +622,10 @@ section("names and refusals", function()
   end)
 end)
 
+-- ---- the C interface ----
+
+dofile "spec/c/oom_api.lua".add(sections)
+
 -- ---- afterwards ----
 
 -- How many tasks, callbacks and other records the core still holds: its anchors are the registry's

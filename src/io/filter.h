@@ -18,7 +18,6 @@ void filter_received(Stream *stream, const char *data, size_t size);
 void filter_ended(Stream *stream);
 void filter_write(Stream *stream, const uv_buf_t *bufs, unsigned count);
 void filter_finish(Stream *stream); /* nothing more is written; at most once */
-void filter_orphan(Stream *stream); /* the Lua state closes */
 void filter_destroy(Stream *stream);
 
 #endif

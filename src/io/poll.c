@@ -4,6 +4,7 @@
  * same file: a number that meanwhile is a regular file would end the process inside libuv. */
 #include "io/poll.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -57,7 +58,10 @@ static void wake(Waiter *waiter, int ready, int status) {
 static void on_event(uv_poll_t *handle, int status, int events) {
   Poll *poll = container_of(handle, Poll, handle);
   int ready = (events & UV_READABLE ? NEAP_READ : 0) | (events & UV_WRITABLE ? NEAP_WRITE : 0);
-  if (status < 0) poll->events = 0; /* libuv has stopped it */
+  if (status < 0) { /* libuv has stopped it, but left it in the kernel's set */
+    uv_poll_stop(handle);
+    poll->events = 0;
+  }
   list_each_safe(link, &poll->waiters) {
     Waiter *waiter = container_of(link, Waiter, link);
     if (status < 0)
@@ -72,6 +76,7 @@ static void on_event(uv_poll_t *handle, int status, int events) {
 static void drop(Io *io, Poll *poll, int status) {
   while (!list_empty(&poll->waiters)) wake(container_of(poll->waiters.next, Waiter, link), 0, status);
   io->polls[poll->fd] = NULL;
+  if (!poll->events) poll->handle.io_watcher.fd = INT_MAX; /* stopped: what others watch by the number now goes on */
   uv_close((uv_handle_t *)&poll->handle, on_closed);
 }
 

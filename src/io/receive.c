@@ -81,6 +81,7 @@ void read_ended(Stream *stream) {
 
 static void on_end(Stream *stream) {
   if (UNLIKELY(stream->filter != NULL)) {
+    stream->ended = true;
     read_pause(stream);
     filter_ended(stream);
   } else {
@@ -122,14 +123,14 @@ static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
   } else if (size == UV_EOF) {
     on_end(stream);
   } else if (size == UV_ENOBUFS && stream->ready) {
-    wait_post(stream->core, stream->reader);
+    read_wake(stream);
   } else if (size < 0) {
     stream_fail(stream, size == UV_ENOBUFS ? UV_ENOMEM : (int)size);
   }
 }
 
 void read_start(Stream *stream) {
-  if (stream->reading || stream->read_end || stream->closing) return;
+  if (stream->reading || stream->read_end || stream->closing || stream->ended) return;
   int status = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
   if (status < 0)
     stream_fail(stream, status);

@@ -152,9 +152,9 @@ void stream_discard(Stream *stream) {
 }
 
 void stream_orphan(Stream *stream) {
-  if (stream->filter) filter_orphan(stream);
   stream->io = NULL;
   stream_shut(stream);
+  if (stream->filter) filter_destroy(stream); /* now: its module may be unloaded before the handle is closed */
 }
 
 /* ---- the box ---- */

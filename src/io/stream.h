@@ -36,6 +36,7 @@ typedef struct {
   bool writing;   /* `flight` is under way */
   bool above;     /* the high-water mark was passed and the low one not yet reached */
   bool eof_wanted, eof_sent;
+  bool ended;     /* the peer has sent everything, which its filter was told */
   bool closing, shut, closed;
   bool held;      /* by a box */
   bool dismissed; /* by its server: the handler need not say that the stream was closed */

@@ -29,6 +29,7 @@ static void grow(lua_State *L, Core *core) {
 }
 
 void anchors_make(lua_State *L, Core *core, uint32_t n) {
+  if (core->closed) luaL_error(L, "neap is closed in this Lua state");
   while (core->free_count < n) {
     if (core->slot_count == core->slot_room) grow(L, core);
     lua_rawgeti(L, LUA_REGISTRYINDEX, core->anchors);
@@ -42,7 +43,7 @@ void anchors_make(lua_State *L, Core *core, uint32_t n) {
 
 uint32_t anchor_new(lua_State *L, Core *core, int index) {
   index = lua_absindex(L, index);
-  if (UNLIKELY(core->closed)) luaL_error(L, "the Lua state is closing");
+  if (UNLIKELY(core->closed)) luaL_error(L, "neap is closed in this Lua state");
   anchors_reserve(L, core, 1);
   uint32_t slot = core->free_slots[--core->free_count];
   lua_pushvalue(L, index);

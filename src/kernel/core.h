@@ -45,7 +45,8 @@ typedef struct {
   uv_check_t check;
   uv_timer_t timer; /* the next deadline, real clock */
   uv_async_t async;
-  int open;
+  int open; /* of the four, and who else holds this */
+  int lost; /* in the child of a fork: requests that only the parent's threads end */
 } Handles;
 
 void handles_hold(Handles *handles);    /* a request of ours is under way */
@@ -94,10 +95,11 @@ struct Core {
   bool thrown; /* a KeyboardInterrupt was raised in a callback or a task: run() raises it again */
   LuvContext *luv; /* borrowed; its mode tells whether uv.run is active */
   Handles *handles; /* block; NULL once closed */
-  struct Mailbox *mailbox; /* held; NULL once closed */
+  struct Mailbox *mailbox; /* held until the state is gone: neap_wake looks at it */
   Link outside;        /* neap_futures */
   int expected;        /* of those outside who may wake the loop */
   uint64_t budget;     /* hrtime at which drain() gives up its turn; 0: none */
+  unsigned lost;       /* requests of the loop that never end, since only the parent of a fork has the threads */
   unsigned forks;      /* of the process, when the loop was made or mended */
 };
 

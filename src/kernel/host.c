@@ -4,6 +4,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "kernel/fail.h"
 #include "kernel/loop.h"
@@ -27,11 +28,21 @@ void fork_check(lua_State *L, const Core *core) {
   fail_raise(L, FAIL_RUNTIME, "this process was forked, and shares the loop of its parent: call neap.after_fork() first");
 }
 
+/* libuv before 1.46 leaves a wake-up that the parent had not seen pending for ever: no other is sent. */
+static void wake_anew(uv_async_t *async) {
+  async->pending = 0;
+  uv_async_send(async);
+}
+
 int host_after_fork(Core *core) {
   if (core->closed || core->forks == fork_count()) return 0;
   int status = uv_loop_fork(core->loop);
   if (status < 0) return status;
   mailbox_forked(core);
+  wake_anew(&core->handles->async);
+  wake_anew(&core->loop->wq_async); /* work that ended */
+  core->handles->lost = core->handles->open - 4;
+  core->lost = core->loop->active_reqs.count;
   core->forks = fork_count();
   return 0;
 }
@@ -87,10 +98,10 @@ static bool unpolled(uv_loop_t *loop) {
 }
 
 int host_timeout(Core *core) {
-  if (core->closed) return -1;
+  if (core->closed || core->forks != fork_count()) return -1;
   if (unpolled(core->loop)) return 0;
-  if (!uv_loop_alive(core->loop)) return -1; /* libuv says 0: uv_run would return at once */
   uv_update_time(core->loop);
+  if (!uv_loop_alive(core->loop)) return -1; /* libuv says 0: uv_run would return at once */
   return uv_backend_timeout(core->loop);
 }
 
@@ -121,10 +132,25 @@ static int close_handle(lua_State *L) {
   return 0;
 }
 
+enum { REQUESTS_WAIT = 10 }; /* seconds */
+
+/* luv's requests come back to the state, and have no list. What the host has under way counts too. */
+static void finish_requests(lua_State *L, Core *core) {
+  uint64_t until = uv_hrtime() + deadline_at(REQUESTS_WAIT);
+  while (core->loop->active_reqs.count > core->lost && uv_hrtime() < until) {
+    struct timespec moment = {0, 1000000};
+    run_once(L, core, UV_RUN_NOWAIT);
+    if (core->loop->active_reqs.count > core->lost) nanosleep(&moment, NULL);
+  }
+}
+
 void host_close(lua_State *L, Core *core, void (*close_io)(lua_State *L, Core *core)) {
   if (core->closed || run_active(core) || !lua_checkstack(L, LUA_MINSTACK)) return;
   int top = lua_gettop(L);
-  if (core->forks == fork_count()) {
+  if (core->forks != fork_count()) {
+    host_after_fork(core); /* closing must not change what the parent polls; the tasks are the parent's */
+    anchors_purge(L, core);
+  } else {
     lua_pushlightuserdata(L, core);
     lua_pushcclosure(L, call_end, 1);
     lua_pcall(L, 0, 0, 0); /* tasks that ignore their cancellation are abandoned: reported below */
@@ -140,7 +166,8 @@ void host_close(lua_State *L, Core *core, void (*close_io)(lua_State *L, Core *c
   loop_close(core);
   core->luv->mode = UV_RUN_DEFAULT;
   run_once(L, core, UV_RUN_NOWAIT);
-  while (handles->open > 1) run_once(L, core, UV_RUN_ONCE);
+  while (handles->open > 1 + handles->lost) run_once(L, core, UV_RUN_ONCE);
+  finish_requests(L, core);
   core->luv->mode = -1;
   handles_release(handles);
 }

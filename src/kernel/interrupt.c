@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/syscall.h>
@@ -16,8 +17,8 @@
 #include "kernel/fail.h"
 #include "kernel/task.h"
 
-static struct sigaction before;       /* what was there */
-static Core *volatile interrupted; /* signals are the process's: the core whose run() took SIGINT */
+static struct sigaction before; /* what was there; belongs to who took SIGINT */
+static _Atomic(Core *) interrupted; /* signals are the process's: the core whose run() took SIGINT */
 
 static bool on_main_thread(void) { return syscall(SYS_gettid) == getpid(); }
 
@@ -33,7 +34,7 @@ static void on_sigint(int number) {
     syscall(SYS_tgkill, getpid(), getpid(), number);
     return;
   }
-  Core *core = interrupted;
+  Core *core = atomic_load(&interrupted);
   if (!core) return;
   core_interrupt(core);
   if (core->interrupts < 2) return;
@@ -56,15 +57,19 @@ static bool of_interpreter(lua_State *L, void (*handler)(int)) {
 }
 
 bool interrupt_take(lua_State *L, Core *core) {
-  if (!on_main_thread() || interrupted || sigaction(SIGINT, NULL, &before) != 0 || (before.sa_flags & SA_SIGINFO)) return false;
-  if (before.sa_handler == SIG_IGN) return false;
-  if (before.sa_handler != SIG_DFL && !of_interpreter(L, before.sa_handler)) return false;
+  struct sigaction now;
+  Core *nobody = NULL;
+  if (!on_main_thread() || atomic_load(&interrupted) || sigaction(SIGINT, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO)) return false;
+  if (now.sa_handler == SIG_IGN) return false;
+  if (now.sa_handler != SIG_DFL && !of_interpreter(L, now.sa_handler)) return false;
+  if (!atomic_compare_exchange_strong(&interrupted, &nobody, core)) return false; /* another thread's run() was quicker */
   struct sigaction take;
   memset(&take, 0, sizeof take);
   take.sa_handler = on_sigint;
   sigemptyset(&take.sa_mask);
-  interrupted = core;
-  return sigaction(SIGINT, &take, NULL) == 0;
+  if (sigaction(SIGINT, &take, &before) == 0) return true;
+  atomic_store(&interrupted, NULL);
+  return false;
 }
 
 void interrupt_give(Core *core) {
@@ -72,5 +77,5 @@ void interrupt_give(Core *core) {
   struct sigaction now;
   if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_sigint) /* else a uv_signal has it by now */
     sigaction(SIGINT, &before, NULL);
-  interrupted = NULL;
+  atomic_store(&interrupted, NULL);
 }

@@ -133,7 +133,9 @@ static void on_idle(uv_idle_t *idle) { drain(container_of(idle, Handles, idle)->
 
 static void on_check(uv_check_t *check) {
   Core *core = container_of(check, Handles, check)->core;
-  if (!list_empty(&core->ready)) drain(core);
+  if (list_empty(&core->ready)) return;
+  if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) return; /* on_idle has used it up */
+  drain(core);
 }
 
 static void on_timer(uv_timer_t *timer) {

@@ -44,8 +44,6 @@ void mailbox_close(Core *core, void (*orphan)(Job *job)) {
   Link jobs;
   take(mailbox, &jobs, NULL);
   while (!list_empty(&jobs)) orphan(container_of(list_shift(&jobs), Job, link));
-  core->mailbox = NULL;
-  mailbox_release(mailbox);
 }
 
 bool mailbox_post(Mailbox *mailbox, Job *job) {

@@ -20,7 +20,7 @@ typedef struct Mailbox {
 } Mailbox;
 
 bool mailbox_open(Core *core, const neap_api *api); /* false: no memory */
-void mailbox_close(Core *core, void (*orphan)(Job *job)); /* what is left in it goes to `orphan`; lets go */
+void mailbox_close(Core *core, void (*orphan)(Job *job)); /* what is left in it goes to `orphan` */
 Mailbox *mailbox_hold(Mailbox *mailbox);
 void mailbox_release(Mailbox *mailbox); /* any thread */
 

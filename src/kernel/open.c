@@ -44,11 +44,14 @@ static int report_last(lua_State *L) {
 
 static int core_gc(lua_State *L) {
   Core *core = lua_touserdata(L, 1);
-  if (core->closed) return 0;
-  lua_pushcfunction(L, report_last);
-  lua_pushlightuserdata(L, core);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_writestringerror("neap: %s\n", "errors that were never retrieved are lost: not enough memory");
-  loop_close(core);
+  if (!core->closed) {
+    lua_pushcfunction(L, report_last);
+    lua_pushlightuserdata(L, core);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_writestringerror("neap: %s\n", "errors that were never retrieved are lost: not enough memory");
+    loop_close(core);
+  }
+  if (core->mailbox) mailbox_release(core->mailbox);
+  core->mailbox = NULL;
   return 0;
 }
 

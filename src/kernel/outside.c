@@ -74,7 +74,7 @@ static void end(neap_future *it) {
 }
 
 static void cancelled(neap_future *it) {
-  atomic_store_explicit(&it->cancelled, true, memory_order_release);
+  if (atomic_exchange_explicit(&it->cancelled, true, memory_order_acq_rel)) return;
   if (it->on_cancel && !atomic_load_explicit(&it->completed, memory_order_acquire)) it->on_cancel(it->cancel_data);
 }
 
@@ -102,7 +102,10 @@ static int call_complete(lua_State *L) {
   anchor_push(core, L, it->anchor);
   lua_pushcfunction(L, call_push);
   lua_pushlightuserdata(L, it);
-  if (lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK)
+  int status = lua_pcall(L, 1, LUA_MULTRET, 0);
+  if (future_done(it->future)) return 0; /* by Lua code that the push called */
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
+  if (status == LUA_OK)
     future_set_results(L, core, 3, it->future, lua_gettop(L) - 3);
   else
     future_set_error(L, core, 3, it->future);
@@ -122,7 +125,7 @@ static void on_complete(Core *core, Job *job) {
 }
 
 neap_future *outside_future(lua_State *L, Core *core) {
-  if (core->closed) luaL_error(L, "neap is closed");
+  if (core->closed) luaL_error(L, "neap is closed in this Lua state");
   Future *future = future_new(L, core, &future_type, sizeof *future);
   anchors_reserve(L, core, 1);
   neap_future *it = memory_new(sizeof *it);
@@ -226,7 +229,7 @@ static void on_release(Core *core, Job *job) {
 }
 
 neap_loop *outside_loop(lua_State *L, Core *core) {
-  if (core->closed) luaL_error(L, "neap is closed");
+  if (core->closed) luaL_error(L, "neap is closed in this Lua state");
   neap_loop *loop = memory_new(sizeof *loop);
   if (!loop) luaL_error(L, "not enough memory");
   loop->api = core->mailbox->api;
@@ -303,19 +306,24 @@ static void orphan(Job *job) {
 }
 
 void outside_close(Core *core) {
+  /* First, while what a thread completes comes here: so no push is called during on_cancel. */
+  list_each(link, &core->outside) cancelled(container_of(link, neap_future, all));
   mailbox_close(core, orphan); /* nothing arrives any more */
-  list_each_safe(link, &core->ready) {
-    Job *job = container_of(link, Job, link);
-    if (job->run != on_post && job->run != on_release && job->run != on_complete) continue;
-    list_remove(link);
-    orphan(job);
+  Link jobs;
+  list_create(&jobs);
+  list_splice(&jobs, &core->ready);
+  while (!list_empty(&jobs)) { /* one may take others out */
+    Job *job = container_of(list_shift(&jobs), Job, link);
+    if (job->run == on_post || job->run == on_release || job->run == on_complete)
+      orphan(job);
+    else
+      list_append(&core->ready, &job->link);
   }
   while (!list_empty(&core->outside)) { /* not completed yet */
     neap_future *it = container_of(list_shift(&core->outside), neap_future, all);
     list_remove(&it->watch.link);
     it->core = NULL;
     it->anchor = 0;
-    cancelled(it);
     release(it);
   }
 }

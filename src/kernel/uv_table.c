@@ -57,16 +57,6 @@ static const char *check(const UvTable *t) {
   return NULL;
 }
 
-/* Threads may open their states at the same time: the first fills the table, and nobody writes to it again. */
-static bool publish(const UvTable *t) {
-  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  pthread_mutex_lock(&lock);
-  if (!uv_table.uv_run_) uv_table = *t;
-  bool same = uv_table.uv_run_ == t->uv_run_;
-  pthread_mutex_unlock(&lock);
-  return same;
-}
-
 const char *uv_table_open(const uv_loop_t *loop) {
   static _Thread_local char why[256];
   Dl_info owner;
@@ -90,7 +80,12 @@ const char *uv_table_open(const uv_loop_t *loop) {
   }
   const char *wrong = check(&t);
   if (wrong) return wrong;
-  return publish(&t) ? NULL : "another Lua state of this process uses another copy of libuv";
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* states of several threads may open at once */
+  pthread_mutex_lock(&lock);
+  bool first = !uv_table.uv_run_, same = uv_table.uv_run_ == t.uv_run_;
+  if (first) uv_table = t;
+  pthread_mutex_unlock(&lock);
+  return first || same ? NULL : "another Lua state of this process uses another copy of libuv";
 }
 
 #endif

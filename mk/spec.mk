@@ -1,0 +1,25 @@
+# Builds what the specs of the C interface need into $(BUILD)/spec: a C module and a host program.
+#   BUILD, CC, CFLAGS, LDFLAGS   as for mk/build.mk
+
+BUILD ?= build
+CFLAGS ?= -O1 -g
+
+flags := -std=gnu11 -Wall -Wextra -Wshadow -Iinclude $(shell pkg-config --cflags lua5.4 libuv) $(CFLAGS)
+probes := $(wildcard spec/c/probe*.c)
+hosts := $(wildcard spec/c/host*.c)
+record := $(BUILD)/spec/flags
+
+all: $(if $(probes),$(BUILD)/spec/probe.so) $(if $(hosts),$(BUILD)/spec/host)
+
+$(BUILD)/spec/probe.so: $(probes) $(wildcard spec/c/*.h) include/neap.h $(record)
+	$(CC) $(flags) -fPIC -shared $(LDFLAGS) -o $@ $(probes) -lpthread
+
+$(BUILD)/spec/host: $(hosts) $(wildcard spec/c/*.h) include/neap.h $(record)
+	$(CC) $(flags) -rdynamic $(LDFLAGS) -o $@ $(hosts) $(shell pkg-config --libs lua5.4 libuv) -lpthread -ldl -lm
+
+$(record): FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(flags) $(LDFLAGS) $(probes) $(hosts)' | cmp -s - $@ || echo '$(CC) $(flags) $(LDFLAGS) $(probes) $(hosts)' >$@
+
+FORCE:
+.PHONY: all FORCE
