@@ -104,6 +104,33 @@ valgrind: all $(preload) ## specs under valgrind
 	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(BUILD)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
 	  valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) $(SPEC),no specs or no valgrind)
 
+# The hosts of examples/embed and spec/c, natively, under the sanitizers, and under valgrind; and the module with hiredis.
+kinds ?= native asan tsan valgrind module
+hosts = $(MAKE) $(if $(V),,-s) -j$(JOBS) -f mk/embed.mk BUILD=$1
+embed: $(addprefix embed-,$(kinds)) ## the C hosts print what they say; kinds="native asan tsan valgrind module"
+
+embed-native: all
+	@$(call hosts,$(BUILD))
+	@$(LUA) tools/embed.lua native $(BUILD)
+
+embed-asan: $(preload)
+	@$(compile) $(sanitize)
+	@$(call hosts,$(asan)) CC=gcc CXX=g++ CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined'
+	@$(LUA) tools/embed.lua asan $(asan)
+
+embed-tsan:
+	@$(compile) BUILD=$(tsan) CC=gcc LDFLAGS=-Wl,-z,nodelete CFLAGS='-O1 -g -fsanitize=thread'
+	@$(call hosts,$(tsan)) CC=gcc CXX=g++ CFLAGS='-O1 -g -fsanitize=thread'
+	@$(LUA) tools/embed.lua tsan $(tsan)
+
+embed-valgrind: all
+	@$(call hosts,$(BUILD))
+	$(call given,$(shell command -v valgrind),$(LUA) tools/embed.lua valgrind $(BUILD),no valgrind)
+
+embed-module: all $(preload)
+	@$(compile) $(sanitize)
+	@sh tools/embed-module $(BUILD) $(asan)
+
 coverage: ## lines and branches of src/ that the specs and the sweep reach; fails under 95 and 85
 	@$(compile) BUILD=$(cov) CC=gcc CFLAGS='-O0 -g --coverage -DNDEBUG'
 	@$(compile_spec) BUILD=$(cov) CC=gcc CFLAGS='-O0 -g'
@@ -115,6 +142,14 @@ coverage: ## lines and branches of src/ that the specs and the sweep reach; fail
 bench: all ## what things cost, beside whichever peers are installed
 	$(call given,$(wildcard bench/run.lua bench/run.py),$(call with,$(BUILD)) \
 	  $(if $(wildcard bench/run.lua),$(LUA) bench/run.lua,python3 bench/run.py) $(ARGS),no bench/run.lua or bench/run.py)
+
+bench-embed: all ## what neap costs a host: states, an empty turn, frames at 60 Hz; about a minute
+	@mkdir -p build/bench
+	@$(CC) -std=gnu11 -O2 -Iinclude bench/embed/cost.c $$(pkg-config --cflags --libs lua5.4) -o build/bench/embed_cost
+	@strip -o build/bench/core.so $(BUILD)/neap/core.so
+	@echo "the core, stripped: $$(wc -c <build/bench/core.so) bytes"
+	@for with in 0 1 2; do $(call with,$(BUILD)) build/bench/embed_cost states $$with || exit 1; done
+	@$(call with,$(BUILD)) build/bench/embed_cost frames 10000 30
 
 modules = $(patsubst lua/%,%,$(shell find lua -name '*.lua' 2>/dev/null))
 
@@ -140,4 +175,5 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 
 .PHONY: all env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage tsan \
-  bench install uninstall rock luv-static clean help
+  bench install uninstall rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
+  embed-module bench-embed

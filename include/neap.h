@@ -117,8 +117,8 @@ static inline int neap_after_fork(lua_State *L);
  *
  * As lua_pcall, but what is called runs as a task, under neap.run: until it has ended and all tasks it left
  * have been cancelled and have ended. The loop runs meanwhile. The error is what the task raised, with its
- * traceback in `.traceback` when it is an object of neap; a deadlock and Ctrl-C (SIGINT, unless the host
- * has a handler) are errors too. Fails when the loop is running already. */
+ * traceback in `.traceback` when it is an object of neap; a deadlock and Ctrl-C (SIGINT, on the main
+ * thread, unless the host has a handler) are errors too. Fails when the loop is running already. */
 static inline int neap_run(lua_State *L, int nargs, int nresults);
 
 /* neap_spawn: [-(nargs + 1), +1]  host, function (protected all the same)
@@ -152,8 +152,8 @@ static inline bool neap_turn(lua_State *L, double seconds);
  *
  * Milliseconds until neap_turn has something to do though no descriptor is ready: 0 is now, -1 is never. A poll loop
  * waits so long at most for neap_backend_fd, which is readable when neap_turn has I/O to do; -1 where there is
- * no such descriptor (Windows). Both as libuv's uv_backend_timeout and uv_backend_fd, but -1 when nothing is
- * on the loop, where libuv says 0. */
+ * no such descriptor (Windows). To be asked right before the wait. Unlike uv_backend_timeout it is -1 when nothing is
+ * waited for, and 0 as long as libuv has not told the kernel of all descriptors, so that none is missed. */
 static inline int neap_timeout(lua_State *L);
 static inline int neap_backend_fd(lua_State *L);
 

@@ -78,18 +78,28 @@ bool host_turn(lua_State *L, Core *core, double seconds) {
   core->from = L;
   core->luv->mode = UV_RUN_NOWAIT;
   core->budget = until;
+  core_expect(core, 1); /* a loop that waits for nothing polls too: what other threads sent is to be taken */
   do
     run_once(L, core, UV_RUN_NOWAIT);
   while (!core->closed && !list_empty(&core->ready) && uv_hrtime() < until);
   if (core->closed) return false;
+  core_expect(core, -1);
   core->budget = 0;
   core->luv->mode = -1;
   core->from = from;
   return !list_empty(&core->ready);
 }
 
+/* Are there watchers that libuv has not told the kernel of? It does so when it polls next. A queue links
+ * to itself when it is empty, of whichever type libuv's version declares it. */
+static bool unpolled(uv_loop_t *loop) {
+  void *queue = &loop->watcher_queue;
+  return *(void **)queue != queue;
+}
+
 int host_timeout(Core *core) {
   if (core->closed || core->forks != fork_count()) return -1;
+  if (unpolled(core->loop)) return 0;
   uv_update_time(core->loop);
   if (!uv_loop_alive(core->loop)) return -1; /* libuv says 0: uv_run would return at once */
   return uv_backend_timeout(core->loop);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Signals are the process's, so this is the one file with state of its own: whose run() has SIGINT. */
+ * Signals are the process's, so this is the one file with state of its own: whose run() has SIGINT.
+ * Only the main thread takes it, as in asyncio, and only the main thread handles it. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -10,12 +11,16 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "kernel/fail.h"
 #include "kernel/task.h"
 
 static struct sigaction before; /* what was there; belongs to who took SIGINT */
 static _Atomic(Core *) interrupted; /* signals are the process's: the core whose run() took SIGINT */
+
+static bool on_main_thread(void) { return syscall(SYS_gettid) == getpid(); }
 
 static void raise_interrupt(lua_State *L, lua_Debug *frame) {
   UNUSED(frame);
@@ -25,8 +30,11 @@ static void raise_interrupt(lua_State *L, lua_Debug *frame) {
 }
 
 static void on_sigint(int number) {
+  if (!on_main_thread()) { /* the kernel chose a thread that does not block it */
+    syscall(SYS_tgkill, getpid(), getpid(), number);
+    return;
+  }
   Core *core = atomic_load(&interrupted);
-  UNUSED(number);
   if (!core) return;
   core_interrupt(core);
   if (core->interrupts < 2) return;
@@ -51,7 +59,7 @@ static bool of_interpreter(lua_State *L, void (*handler)(int)) {
 bool interrupt_take(lua_State *L, Core *core) {
   struct sigaction now;
   Core *nobody = NULL;
-  if (atomic_load(&interrupted) || sigaction(SIGINT, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO)) return false;
+  if (!on_main_thread() || atomic_load(&interrupted) || sigaction(SIGINT, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO)) return false;
   if (now.sa_handler == SIG_IGN) return false;
   if (now.sa_handler != SIG_DFL && !of_interpreter(L, now.sa_handler)) return false;
   if (!atomic_compare_exchange_strong(&interrupted, &nobody, core)) return false; /* another thread's run() was quicker */

@@ -156,7 +156,8 @@ static void collect(uv_handle_t *handle, void *arg) {
   if (!handle->data || uv_is_closing(handle)) return;
   if (!lua_checkstack(walk->L, 2)) return;
   lua_rawgeti(walk->L, LUA_REGISTRYINDEX, ((LuvHandle *)handle->data)->ref);
-  if (lua_type(walk->L, -1) == LUA_TUSERDATA)
+  void **box = lua_touserdata(walk->L, -1);
+  if (lua_type(walk->L, -1) == LUA_TUSERDATA && lua_rawlen(walk->L, -1) >= sizeof *box && *box == handle) /* luv's? */
     walk->count++;
   else
     lua_pop(walk->L, 1);

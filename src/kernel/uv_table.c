@@ -62,7 +62,8 @@ const char *uv_table_open(const uv_loop_t *loop) {
   Dl_info owner;
   if (!dladdr(address_of(loop->wq_async.async_cb), &owner))
     return "cannot tell which libuv owns luv's loop; install lua-luv (Debian) or luv (LuaRocks)";
-  void *object = dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD);
+  /* It stays, when lua_close unloads luv: other threads may still complete futures, which locks a mutex. */
+  void *object = dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
   if (!object) object = dlopen(NULL, RTLD_NOW); /* the program itself */
   UvTable t;
   const char *missing = NULL;
@@ -71,7 +72,7 @@ const char *uv_table_open(const uv_loop_t *loop) {
     if (!found) missing = rows[i].name;
     memcpy((char *)&t + rows[i].offset, &found, sizeof found);
   }
-  dlclose(object); /* it stays: it was loaded before */
+  dlclose(object);
   if (missing) {
     snprintf(why, sizeof why, "%s, which owns luv's loop, does not export %s; "
              "install lua-luv (Debian) or luv (LuaRocks)", owner.dli_fname, missing);
