@@ -29,6 +29,12 @@ given = @$(if $(strip $1),$2,echo 'skip: $3')
 all: ## build into build/
 	@$(compile) BUILD=$(BUILD)
 
+lib: ## the library for embedding: build/lib/libneap.a, libneap.so
+	@$(compile) BUILD=$(BUILD) lib
+
+lib-check: setup all lib ## hosts that link the library, statically and shared; the names it exports
+	@CC='$(CC)' sh tools/lib_check $(BUILD)
+
 env: ## print the exports that make any script find the build: eval "$(make -s env)"
 	@printf 'export %s\n' $(foreach p,$(call paths,$(BUILD)),"$(p)")
 
@@ -174,6 +180,6 @@ clean:
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 
-.PHONY: all env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage tsan \
+.PHONY: all lib lib-check env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage tsan \
   bench install uninstall rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
   embed-module bench-embed

@@ -46,6 +46,7 @@
 #include <stddef.h>
 
 #define NEAP_ABI 1
+#define NEAP_VERSION "0.1.0" /* the only place where it stands */
 
 #ifdef __cplusplus
 extern "C" {

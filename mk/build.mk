@@ -1,6 +1,8 @@
 # Builds the module into one folder; the Makefile says which, and with what flags.
 #   BUILD    the folder: $(BUILD)/neap/core.so, $(BUILD)/neap/**.lua, objects in $(BUILD)/obj
 #   CFLAGS   optimisation and instrumentation; what the sources need is added here
+# The goal `lib` builds for embedding, with libuv linked and the scripts within: $(BUILD)/lib/libneap.*,
+# of which only luaopen_neap_core and neap_preload can be seen.
 
 BUILD ?= build
 CFLAGS ?= -O3 -g -fno-plt -fno-semantic-interposition
@@ -13,7 +15,8 @@ flags := -std=gnu11 -fPIC -fvisibility=hidden $(WARNINGS) -Isrc -Iinclude -I$(LU
   $(addprefix -I,$(LIBUV_INCDIR)) $(CPPFLAGS) $(CFLAGS)
 libs := $(LDFLAGS) $(if $(filter Linux,$(shell uname -s)),-ldl -lpthread -lm)
 
-sources := $(shell find src -name '*.c' | LC_ALL=C sort)
+all_sources := $(shell find src -name '*.c' | LC_ALL=C sort)
+sources := $(filter-out src/preload.c,$(all_sources))
 objects := $(sources:src/%.c=$(BUILD)/obj/%.o)
 scripts := $(patsubst lua/%,$(BUILD)/%,$(shell find lua -name '*.lua' 2>/dev/null))
 core := $(BUILD)/neap/core.so
@@ -40,10 +43,47 @@ $(BUILD)/%.lua: lua/%.lua
 # Rewritten when the compiler, a flag or the list of sources changes: then all is built anew.
 $(record): FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(flags) $(LIBFLAG) $(libs) $(sources)' | cmp -s - $@ || \
-	  echo '$(CC) $(flags) $(LIBFLAG) $(libs) $(sources)' >$@
+	@echo '$(CC) $(flags) $(LIBFLAG) $(libs) $(all_sources)' | cmp -s - $@ || \
+	  echo '$(CC) $(flags) $(LIBFLAG) $(libs) $(all_sources)' >$@
+
+# ---- the library ----
+
+lua_files := $(shell find lua -name '*.lua' 2>/dev/null | LC_ALL=C sort)
+lib := $(BUILD)/lib
+lib_objects := $(all_sources:src/%.c=$(lib)/obj/%.o) $(lib)/obj/scripts.o
+LUA ?= lua5.4
+LIBUV_LIBS ?= $(shell pkg-config --libs libuv 2>/dev/null || echo -luv)
+OBJCOPY ?= $(shell command -v objcopy 2>/dev/null)
+
+lib: $(lib)/libneap.a $(lib)/libneap.so
+
+$(lib)/obj/scripts.c: tools/embed $(lua_files)
+	@mkdir -p $(@D)
+	$(LUA) tools/embed $(lua_files) >$@
+
+$(lib)/obj/scripts.o: $(lib)/obj/scripts.c $(record)
+	$(CC) $(flags) -DNEAP_LINK_UV -MMD -MP -c $< -o $@
+
+$(lib)/obj/%.o: src/%.c $(record)
+	@mkdir -p $(@D)
+	$(CC) $(flags) -DNEAP_LINK_UV -MMD -MP -c $< -o $@
+
+# One object, in which what is hidden is local: no name of ours meets one of the program's.
+$(lib)/neap.o: $(lib_objects)
+	$(CC) -r -nostdlib -o $@ $(lib_objects)
+	$(if $(OBJCOPY),$(OBJCOPY) --localize-hidden $@)
+
+$(lib)/libneap.a: $(lib)/neap.o
+	rm -f $@
+	$(AR) rcs $@ $<
+
+$(lib)/libneap.so.1: $(lib_objects)
+	$(CC) -shared $(CFLAGS) -Wl,-soname,libneap.so.1 -o $@ $(lib_objects) $(LDFLAGS) $(LIBUV_LIBS) -ldl -lpthread -lm
+
+$(lib)/libneap.so: $(lib)/libneap.so.1
+	ln -sf $(<F) $@
 
 FORCE:
-.PHONY: all FORCE
+.PHONY: all lib FORCE
 .DELETE_ON_ERROR:
--include $(objects:.o=.d)
+-include $(objects:.o=.d) $(lib_objects:.o=.d)

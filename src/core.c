@@ -4,9 +4,8 @@
 #include "io/io.h"
 #include "api.h"
 #include "kernel/open.h"
+#include "neap_static.h"
 #include "sync/sync.h"
-
-LUAMOD_API int luaopen_neap_core(lua_State *L);
 
 static const char module_key = 0; /* registry: the module table */
 

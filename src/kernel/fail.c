@@ -294,7 +294,7 @@ void fail_open(lua_State *L) {
       lua_setfield(L, -2, "split");
     }
     lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, key_of(cls));
+    lua_rawsetp(L, LUA_REGISTRYINDEX, key_of((FailClass)cls));
     lua_setfield(L, module, row->name);
     lua_settop(L, module);
   }

@@ -19,33 +19,47 @@ static void *object_of(lua_CFunction function) {
   return dladdr(address, &owner) ? dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD) : NULL;
 }
 
+#ifdef NEAP_LINK_UV
+/* There when luv is linked into the program, which need not export its names then. */
+extern LuvContext *luv_context(lua_State *L) __attribute__((weak));
+#endif
+
+/* luv_context of the luv in `object`, else of one that the program has in it or has loaded for all. */
+static LuvContextOf context_in(void *object) {
+  LuvContextOf context;
+  void *symbol = object ? dlsym(object, "luv_context") : NULL;
+#ifdef NEAP_LINK_UV
+  if (!symbol && luv_context) return luv_context;
+#endif
+  if (!symbol) symbol = dlsym(RTLD_DEFAULT, "luv_context");
+  memcpy(&context, &symbol, sizeof context);
+  return context;
+}
+
 /* luv's luv_context, from the object that luv's functions are in: another luv may be loaded too. */
 static LuvContextOf find_context(lua_State *L) {
   lua_getfield(L, -1, "hrtime"); /* any that is not replaced below */
   lua_CFunction any = lua_tocfunction(L, -1);
   lua_pop(L, 1);
-  void *symbol = NULL, *object = any ? object_of(any) : NULL;
-  if (object) {
-    symbol = dlsym(object, "luv_context");
-    dlclose(object);
-  }
-  if (!symbol) symbol = dlsym(RTLD_DEFAULT, "luv_context");
-  LuvContextOf context;
-  memcpy(&context, &symbol, sizeof context);
+  void *object = any ? object_of(any) : NULL;
+  LuvContextOf context = context_in(object);
+  if (object) dlclose(object);
   return context;
 }
 
 /* ---- the host's loop: luv must have it before it makes one of its own ---- */
 
-/* The object that luv's open function is in, by package.preload or package.cpath. */
+/* The object that luv's open function is in, by package.preload or package.cpath; NULL: the program, or none. */
 static void *find_luv(lua_State *L) {
   int top = lua_gettop(L);
   void *object = NULL;
   lua_getfield(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  if (lua_istable(L, -1) && lua_getfield(L, -1, "luv") == LUA_TFUNCTION && lua_iscfunction(L, -1))
+  if (lua_istable(L, -1) && lua_getfield(L, -1, "luv") == LUA_TFUNCTION && lua_iscfunction(L, -1)) {
     object = object_of(lua_tocfunction(L, -1));
+    lua_settop(L, top);
+    return object;
+  }
   lua_settop(L, top);
-  if (object) return object;
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, LUA_LOADLIBNAME);
   lua_getfield(L, -1, "searchpath");
@@ -64,10 +78,7 @@ static bool luv_loaded(lua_State *L) {
 }
 
 static void give_loop(lua_State *L, uv_loop_t *loop) {
-  void *object = find_luv(L), *symbol = object ? dlsym(object, "luv_context") : NULL;
-  if (!symbol) symbol = dlsym(RTLD_DEFAULT, "luv_context");
-  LuvContextOf context_of;
-  memcpy(&context_of, &symbol, sizeof context_of);
+  LuvContextOf context_of = context_in(find_luv(L));
   if (!context_of) luaL_error(L, "neap needs luv 1.44 or later to be on a loop of the host's: luv_context is not found");
   LuvContext *luv = context_of(L);
   luv->loop = loop;

@@ -17,9 +17,15 @@
 
 #ifdef NEAP_LINK_UV
 
+/* A loop of the libuv that is linked tells whether luv's came from the same. */
 const char *uv_table_open(const uv_loop_t *loop) {
-  (void)loop;
-  return NULL;
+  if (uv_version() >> 16 != 1 || uv_version() < UV_TABLE_MINIMUM) return "libuv 1.44 or later of the 1.x series is needed";
+  if (uv_loop_size() != sizeof(uv_loop_t)) return "libuv has other struct sizes than the uv.h neap was built with";
+  uv_loop_t probe;
+  if (uv_loop_init(&probe) < 0) return "out of memory or file descriptors";
+  bool same = probe.wq_async.async_cb == loop->wq_async.async_cb;
+  uv_loop_close(&probe);
+  return same ? NULL : "luv uses another copy of libuv than this program; link both against the same";
 }
 
 #else
