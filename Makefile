@@ -6,6 +6,9 @@ BUSTED ?= $(LUA) $(shell command -v busted) --ignore-lua
 PREFIX ?= /usr/local
 LUA_CMOD ?= $(PREFIX)/lib/lua/5.4
 LUA_LMOD ?= $(PREFIX)/share/lua/5.4
+INCDIR ?= $(PREFIX)/include
+LIBDIR ?= $(PREFIX)/lib
+METADIR ?= $(PREFIX)/share/neap/meta
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 SPEC ?=
 ARGS ?=
@@ -32,7 +35,10 @@ all: ## build into build/
 lib: ## the library for embedding: build/lib/libneap.a, libneap.so
 	@$(compile) BUILD=$(BUILD) lib
 
-lib-check: setup all lib ## hosts that link the library, statically and shared; the names it exports
+amalgamation: ## the library as one file: build/amalgamation/neap.c, and its two headers
+	@$(compile) BUILD=$(BUILD) amalgamation
+
+lib-check: setup all lib amalgamation ## hosts that link the library, statically, shared and as one file; the names it exports
 	@CC='$(CC)' sh tools/lib_check $(BUILD)
 
 env: ## print the exports that make any script find the build: eval "$(make -s env)"
@@ -158,15 +164,38 @@ bench-embed: all ## what neap costs a host: states, an empty turn, frames at 60 
 	@$(call with,$(BUILD)) build/bench/embed_cost frames 10000 30
 
 modules = $(patsubst lua/%,%,$(shell find lua -name '*.lua' 2>/dev/null))
+metas = $(patsubst meta/%,%,$(shell find meta -name '*.lua' 2>/dev/null))
+headers := neap.h neap_static.h
+libraries := libneap.a libneap.so.1
+version := $(shell sed -n 's/^\#define NEAP_VERSION "\(.*\)".*/\1/p' include/neap.h)
+put = install -d "$(DESTDIR)$3" && for f in $1; do install -D -m $(or $4,644) "$2/$$f" "$(DESTDIR)$3/$$f" || exit 1; done
+drop = rm -f $(addprefix $(DESTDIR)$2/,$1)
 
-install: all ## into PREFIX (/usr/local), below DESTDIR
-	install -d $(sort $(dir $(addprefix $(DESTDIR)$(LUA_LMOD)/,$(modules)))) $(DESTDIR)$(LUA_CMOD)/neap
-	install -m 755 $(BUILD)/neap/core.so $(DESTDIR)$(LUA_CMOD)/neap/core.so
-	@for m in $(modules); do install -m 644 lua/$$m "$(DESTDIR)$(LUA_LMOD)/$$m" || exit 1; done
+install: install-module install-lib ## into PREFIX (/usr/local), below DESTDIR: the module, its header, the library, the types
 
-uninstall:
-	rm -f $(DESTDIR)$(LUA_CMOD)/neap/core.so $(addprefix $(DESTDIR)$(LUA_LMOD)/,$(modules))
-	@find $(DESTDIR)$(LUA_CMOD)/neap $(DESTDIR)$(LUA_LMOD)/neap -depth -type d -empty -delete 2>/dev/null || true
+install-module: all ## the module only: what require "neap" needs
+	@$(call put,neap/core.so,$(BUILD),$(LUA_CMOD),755)
+	@$(call put,$(modules),lua,$(LUA_LMOD))
+
+install-lib: lib ## the headers, the library for embedding, neap.pc, the types for editors
+	@$(call put,$(headers),include,$(INCDIR))
+	@$(call put,$(libraries),$(BUILD)/lib,$(LIBDIR))
+	@ln -sf libneap.so.1 "$(DESTDIR)$(LIBDIR)/libneap.so"
+	@sed -e 's|@PREFIX@|$(PREFIX)|; s|@INCDIR@|$(INCDIR)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(version)|' mk/neap.pc.in >$(BUILD)/lib/neap.pc
+	@$(call put,neap.pc,$(BUILD)/lib,$(LIBDIR)/pkgconfig)
+	@$(call put,$(metas),meta,$(METADIR))
+
+uninstall: ## what install put there
+	@$(call drop,neap/core.so,$(LUA_CMOD))
+	@$(call drop,$(modules),$(LUA_LMOD))
+	@$(call drop,$(headers),$(INCDIR))
+	@$(call drop,$(libraries) libneap.so pkgconfig/neap.pc,$(LIBDIR))
+	@$(call drop,$(metas),$(METADIR))
+	@for d in "$(LUA_CMOD)/neap" "$(LUA_LMOD)/neap" "$(METADIR)"; do \
+	  [ ! -d "$(DESTDIR)$$d" ] || find "$(DESTDIR)$$d" -depth -type d -empty -delete; done
+
+dist: amalgamation ## build/dist: neap-VERSION.tar.gz of what is committed, and the amalgamation
+	@sh tools/dist $(version) $(BUILD)
 
 rock: setup ## luarocks make, offline, into build/rock; then run the installed module
 	@sh tools/rock
@@ -181,5 +210,5 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 
 .PHONY: all lib lib-check env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage tsan \
-  bench install uninstall rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
+  bench install install-module install-lib uninstall dist amalgamation rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
   embed-module bench-embed

@@ -2,7 +2,8 @@
 #   BUILD    the folder: $(BUILD)/neap/core.so, $(BUILD)/neap/**.lua, objects in $(BUILD)/obj
 #   CFLAGS   optimisation and instrumentation; what the sources need is added here
 # The goal `lib` builds for embedding, with libuv linked and the scripts within: $(BUILD)/lib/libneap.*,
-# of which only luaopen_neap_core and neap_preload can be seen.
+# of which only luaopen_neap_core and neap_preload can be seen. The goal `amalgamation` puts the same into one
+# file: $(BUILD)/amalgamation.
 
 BUILD ?= build
 CFLAGS ?= -O3 -g -fno-plt -fno-semantic-interposition
@@ -83,7 +84,19 @@ $(lib)/libneap.so.1: $(lib_objects)
 $(lib)/libneap.so: $(lib)/libneap.so.1
 	ln -sf $(<F) $@
 
+# ---- all in one file ----
+
+one := $(BUILD)/amalgamation
+amalgamation: $(one)/neap.c
+
+$(one)/neap.c: tools/amalgamate $(lib_objects) $(wildcard include/*.h)
+	@mkdir -p $(@D)
+	nm -g --defined-only $(lib_objects) | awk 'NF == 3 { print $$3 }' >$(one)/names
+	$(LUA) tools/amalgamate $(one)/names $(all_sources) $(lib)/obj/scripts.c >$@
+	cp include/neap.h include/neap_static.h $(one)
+	rm $(one)/names
+
 FORCE:
-.PHONY: all lib FORCE
+.PHONY: all lib amalgamation FORCE
 .DELETE_ON_ERROR:
 -include $(objects:.o=.d) $(lib_objects:.o=.d)

@@ -32,7 +32,9 @@ describe("The coroutine of a task", function()
     ["as_completed"] = function(f)
       return function()
         return function()
-          for done in neap.as_completed { f } do return await(done) end
+          local value
+          for done in neap.as_completed { f } do value = await(done) end
+          return value
         end
       end
     end,

@@ -16,7 +16,7 @@ static bool of_task(lua_State *co) {
 }
 
 /* coroutine.close(co); upvalue 1: Lua's own */
-static int close(lua_State *L) {
+static int guarded_close(lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
   if (co && lua_status(co) == LUA_YIELD && of_task(co))
     return luaL_error(L, "cannot close the coroutine of a task: cancel the task");
@@ -31,8 +31,8 @@ void guard_open(lua_State *L) {
   int top = lua_gettop(L);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, LUA_COLIBNAME) == LUA_TTABLE && lua_getfield(L, -1, "close") == LUA_TFUNCTION &&
-      lua_tocfunction(L, -1) != close) {
-    lua_pushcclosure(L, close, 1);
+      lua_tocfunction(L, -1) != guarded_close) {
+    lua_pushcclosure(L, guarded_close, 1);
     lua_setfield(L, -2, "close");
   }
   lua_settop(L, top);

@@ -21,10 +21,10 @@ bool run_active(const Core *core) { return core->running || core->draining || co
 typedef struct {
   Job job;
   bool fired;
-} Watch;
+} Ending;
 
 static void on_done(Core *core, Job *job) {
-  container_of(job, Watch, job)->fired = true;
+  container_of(job, Ending, job)->fired = true;
   core_stop(core);
 }
 
@@ -76,18 +76,18 @@ static Left turn_protected(lua_State *L, Core *core, const bool *done) {
 /* Runs the future to its end, or tells why that cannot be. */
 static Left run_until(lua_State *L, Core *core, Future *future) {
   if (future_done(future)) return LEFT_DONE;
-  Watch watch = {.fired = false};
-  watch.job.run = on_done;
-  list_append(&future->u.callbacks, &watch.job.link);
+  Ending ending = {.fired = false};
+  ending.job.run = on_done;
+  list_append(&future->u.callbacks, &ending.job.link);
   Left left;
   core->thrown = false;
-  while ((left = turn_protected(L, core, &watch.fired)) == LEFT_INTERRUPTED) {
+  while ((left = turn_protected(L, core, &ending.fired)) == LEFT_INTERRUPTED) {
     bool first = core->interrupts_seen == 0;
     core->interrupts_seen = core->interrupts;
     if (!first || core->interrupts > 1 || future_done(future)) break;
     future_cancel(core, future, NULL, 0, 0);
   }
-  list_remove(&watch.job.link);
+  list_remove(&ending.job.link);
   return left;
 }
 
