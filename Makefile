@@ -200,6 +200,10 @@ dist: amalgamation ## build/dist: neap-VERSION.tar.gz of what is committed, and 
 rock: setup ## luarocks make, offline, into build/rock; then run the installed module
 	@sh tools/rock
 
+deb: ## the Debian packages lua-neap and lua-neap-dev, into build/deb; lintian; then they are used
+	@sh tools/setup debhelper dpkg-dev lintian git
+	@sh tools/deb $(ARGS)
+
 luv-static: all ## the specs on a luv with its own libuv; LUV=, LIBUV=, COMPAT53= are its sources
 	@sh tools/luv-static
 
@@ -210,5 +214,5 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 
 .PHONY: all lib lib-check env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage tsan \
-  bench install install-module install-lib uninstall dist amalgamation rock luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
+  bench install install-module install-lib uninstall dist amalgamation rock deb luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
   embed-module bench-embed
