@@ -12,11 +12,13 @@
 #include "kernel/run.h"
 #include "kernel/trace.h"
 
+/* The object that a function of luv is in. It stays when lua_close unloads it: a libuv inside it would end the threads of
+ * the program's own, if the names of that come first. */
 static void *object_of(lua_CFunction function) {
   void *address;
   Dl_info owner;
   memcpy(&address, &function, sizeof address);
-  return dladdr(address, &owner) ? dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD) : NULL;
+  return dladdr(address, &owner) ? dlopen(owner.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE) : NULL;
 }
 
 #ifdef NEAP_LINK_UV
