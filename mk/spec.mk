@@ -1,4 +1,5 @@
-# Builds what the specs of the C interface need into $(BUILD)/spec: a C module and a host program.
+# Builds what the specs of the C interface need into $(BUILD)/spec: a C module, a host
+# program, and a resolver that is slow.
 #   BUILD, CC, CFLAGS, LDFLAGS   as for mk/build.mk
 
 BUILD ?= build
@@ -9,7 +10,12 @@ probes := $(wildcard spec/c/probe*.c)
 hosts := $(wildcard spec/c/host*.c)
 record := $(BUILD)/spec/flags
 
-all: $(if $(probes),$(BUILD)/spec/probe.so) $(if $(hosts),$(BUILD)/spec/host)
+all: $(if $(probes),$(BUILD)/spec/probe.so) $(if $(hosts),$(BUILD)/spec/host) $(BUILD)/spec/slow_names.so
+
+# To be preloaded; so it is not instrumented.
+$(BUILD)/spec/slow_names.so: spec/c/slow_names.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -Wall -Wextra -O1 -g -fPIC -shared -o $@ $< -ldl
 
 $(BUILD)/spec/probe.so: $(probes) $(wildcard spec/c/*.h) include/neap.h $(record)
 	$(CC) $(flags) -fPIC -shared $(LDFLAGS) -o $@ $(probes) -lpthread

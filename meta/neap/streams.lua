@@ -7,18 +7,26 @@ local neap = {}
 ---@class neap.StreamOptions
 ---@field limit? integer bytes: the longest line and the farthest separator; reading pauses at twice that (65536)
 ---@field nodelay? boolean small writes are sent at once (true)
----@field local_addr? {ip: string, port: integer?}|[string, integer?] to bind to; numeric (open_connection only)
 
----Connects to a host. All its addresses are tried, one after the other.
+---@alias neap.PeerAddress string|{ip: string, port: integer?}|[string, integer?] numeric
+
+---@class neap.ConnectOptions: neap.StreamOptions
+---@field local_addr? {ip: string, port: integer?}|[string, integer?] to bind to; numeric
+---@field family? "inet"|"inet6" tries addresses of this family only (that of local_addr, or both)
+---@field happy_eyeballs_delay? number|false seconds until the next address is tried; false: when one has failed (0.25)
+---@field interleave? integer addresses of the first family before the families take turns; 0: never (1, or 0 without a delay)
+
+---Connects to a host. Its addresses are tried by Happy Eyeballs (RFC 8305): the families take turns, an attempt
+---starts some time after the one before or at once when one fails, the first to be connected wins.
 ---
----Raises (when awaited): ResolveError; ConnectionRefusedError, TimeoutError or another OSError, with
----what happened at each address in the message.
+---Raises (when awaited): ResolveError; ConnectionRefusedError, TimeoutError or another OSError, with what
+---happened at each address in the message, and the errors of several in `attempts`.
 ---Suspends: awaiting it does.
----Cancellation: closes the socket.
----asyncio: open_connection. Different: one duplex stream.
----@param host string a name or a numeric address
----@param port integer 1 to 65535
----@param options? neap.StreamOptions
+---Cancellation: closes the sockets of all attempts.
+---asyncio: open_connection. Different: one duplex stream; Happy Eyeballs unless switched off.
+---@param host string|neap.PeerAddress[] a name, a numeric address, or a list of addresses
+---@param port integer? 1 to 65535; may be nil if every address of a list has one
+---@param options? neap.ConnectOptions
 ---@return neap.Operation awaiting it gives a neap.Stream
 function neap.open_connection(host, port, options) end
 

@@ -626,6 +626,10 @@ end)
 
 dofile "spec/c/oom_api.lua".add(sections)
 
+-- ---- names ----
+
+dofile "spec/c/oom_names.lua".add(sections)
+
 -- ---- afterwards ----
 
 -- How many tasks, callbacks and other records the core still holds: its anchors are the registry's

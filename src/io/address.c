@@ -65,6 +65,25 @@ void address_push(lua_State *L, const Address *address) {
   lua_setfield(L, -2, "family");
 }
 
+/* Pushes the field, or else the element. */
+static void get_either(lua_State *L, int index, const char *field, int element) {
+  if (lua_getfield(L, index, field) != LUA_TNIL) return;
+  lua_pop(L, 1);
+  lua_geti(L, index, element);
+}
+
+bool address_read(lua_State *L, int index, Address *address, int otherwise) {
+  int top = lua_gettop(L), integral = 1;
+  if (lua_type(L, index) != LUA_TTABLE) return false;
+  get_either(L, index, "ip", 1);
+  get_either(L, index, "port", 2);
+  lua_Integer port = lua_isnil(L, -1) ? otherwise : lua_tointegerx(L, -1, &integral);
+  bool good = lua_type(L, top + 1) == LUA_TSTRING && integral && port >= 0 && port <= 65535 &&
+              address_parse(address, lua_tostring(L, top + 1), (int)port);
+  lua_settop(L, top);
+  return good;
+}
+
 int check_port(lua_State *L, int arg, int least) {
   int integral = 0;
   lua_Integer port = lua_type(L, arg) == LUA_TNUMBER ? lua_tointegerx(L, arg, &integral) : 0;
@@ -82,4 +101,16 @@ void check_host(lua_State *L, int arg) {
   const char *host = lua_tolstring(L, arg, &size);
   luaL_argcheck(L, size > 0, arg, "the host is empty");
   luaL_argcheck(L, strlen(host) == size, arg, "the host contains a zero byte");
+}
+
+int field_family(lua_State *L, int arg) {
+  static const char *const names[] = {"inet", "inet6"};
+  int family = 0;
+  if (lua_isnoneornil(L, arg)) return 0;
+  int type = lua_getfield(L, arg, "family");
+  for (int i = 0; type == LUA_TSTRING && i < 2; i++)
+    if (strcmp(lua_tostring(L, -1), names[i]) == 0) family = i == 0 ? AF_INET : AF_INET6;
+  if (type != LUA_TNIL && !family) luaL_argerror(L, arg, "field 'family': \"inet\" or \"inet6\" expected");
+  lua_pop(L, 1);
+  return family;
 }

@@ -20,6 +20,12 @@ int address_port(const Address *address);
 char *address_text(const Address *address, char text[ADDRESS_TEXT]); /* "ip:port", "[ip]:port" */
 void address_push(lua_State *L, const Address *address);             /* {ip =, port =, family =}, or nil */
 
+/* The address {ip, port} or {ip =, port =} at `index`; without a port it has `port`. False: it is none. */
+bool address_read(lua_State *L, int index, Address *address, int port);
+
+/* AF_INET or AF_INET6 for the "inet" or "inet6" in the field `family` of the table at `arg`, 0 without one. */
+int field_family(lua_State *L, int arg);
+
 /* The host at `arg`, a string that is not empty and has no zero byte. */
 void check_host(lua_State *L, int arg);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * open_connection: resolves, then tries the addresses one after the other. */
+ * open_connection: checks, resolves, and races for the first address that answers. */
 #ifndef NEAP_IO_CONNECT_H
 #define NEAP_IO_CONNECT_H
 

@@ -5,7 +5,9 @@
 
 #include "base/memory.h"
 #include "io/connect.h"
+#include "io/names.h"
 #include "io/poll.h"
+#include "io/race.h"
 #include "io/resolve.h"
 #include "io/server.h"
 #include "io/stream.h"
@@ -88,8 +90,11 @@ void io_open(lua_State *L, Core *core) {
   list_create(&box->io->streams);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &io_key);
   class_open(L, core, &addresses_type, NULL);
+  class_open(L, core, &name_type, NULL);
+  class_open(L, core, &race_type, NULL);
   class_open(L, core, &stream_type, "Stream");
   class_open(L, core, &server_type, "Server");
+  functions_open(L, core, names_functions);
   functions_open(L, core, connect_functions);
   functions_open(L, core, server_functions);
   functions_open(L, core, poll_functions);

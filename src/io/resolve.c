@@ -32,28 +32,40 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
   memory_delete(resolve);
 }
 
-bool resolve(lua_State *L, Core *core, Task *task, Addresses *addresses, const char *host, int port, bool passive) {
-  char service[16];
-  if (host && address_parse(&addresses->numeric, host, port)) return addresses->numeric_left = true;
-  struct addrinfo hints;
-  memset(&hints, 0, sizeof hints);
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = passive ? AI_PASSIVE : 0;
-  snprintf(service, sizeof service, "%d", port);
+void resolve_ask(lua_State *L, Core *core, Task *task, Addresses *addresses, const char *host, const char *service,
+                 const struct addrinfo *hints) {
   Resolve *block = memory_new(sizeof *block);
   if (!block) luaL_error(L, "not enough memory");
   block->core = core;
   block->task = task;
   block->owner = addresses;
-  int status = uv_getaddrinfo(core->loop, &block->request, on_resolved, host, service, &hints);
+  int status = uv_getaddrinfo(core->loop, &block->request, on_resolved, host, service, hints);
   if (status < 0) {
     memory_delete(block);
-    fail_raise_uv(L, status, lua_pushfstring(L, "resolve %s", host));
+    raise_unresolved(L, status, host);
   }
   handles_hold(block->handles = core->handles);
   addresses->pending = block;
   task->wait.u.on = addresses;
+}
+
+bool resolve(lua_State *L, Core *core, Task *task, Addresses *addresses, const char *host, int port, int family, bool passive) {
+  char service[16];
+  if (host && address_parse(&addresses->numeric, host, port) &&
+      (family == 0 || family == addresses->numeric.any.sa_family))
+    return addresses->numeric_left = true;
+  struct addrinfo hints;
+  memset(&hints, 0, sizeof hints);
+  hints.ai_family = family;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = passive ? AI_PASSIVE : 0;
+  snprintf(service, sizeof service, "%d", port);
+  resolve_ask(L, core, task, addresses, host, service, &hints);
   return false;
+}
+
+int raise_unresolved(lua_State *L, int status, const char *host) {
+  return fail_raise_uv(L, status, host ? lua_pushfstring(L, "resolve %s", host) : "resolve");
 }
 
 static void drop(Addresses *addresses) {
@@ -82,6 +94,12 @@ bool addresses_next(Addresses *addresses, Address *address) {
     if (address_copy(address, next->ai_addr)) return true;
   }
   return false;
+}
+
+size_t addresses_count(const Addresses *addresses) {
+  size_t n = addresses->numeric_left ? 1 : 0;
+  for (const struct addrinfo *next = addresses->next; next; next = next->ai_next) n++;
+  return n;
 }
 
 static int addresses_gc(lua_State *L) {

@@ -182,7 +182,7 @@ static int k_resolved(lua_State *L, int status, lua_KContext context) {
   Addresses *addresses = lua_touserdata(L, AT_ADDRESSES);
   if (addresses->status == 0) return open_server(L, core);
   lua_getiuservalue(L, AT_OP, ARG_HOST);
-  return fail_raise_uv(L, addresses->status, lua_pushfstring(L, "resolve %s", lua_tostring(L, -1)));
+  return raise_unresolved(L, addresses->status, lua_tostring(L, -1));
 }
 
 static int start_server(lua_State *L, Core *core, Task *task, Op *op) {
@@ -196,7 +196,7 @@ static int start_server(lua_State *L, Core *core, Task *task, Op *op) {
   }
   Addresses *addresses = addresses_new(L);
   lua_replace(L, AT_ADDRESSES);
-  bool here = resolve(L, core, task, addresses, lua_tostring(L, -1), 0, true);
+  bool here = resolve(L, core, task, addresses, lua_tostring(L, -1), 0, 0, true);
   lua_settop(L, AT_TOP);
   if (here) return open_server(L, core);
   return wait_park(L, core, task, abort_resolve, k_resolved, (lua_KContext)core);

@@ -29,7 +29,7 @@ const char *uv_table_open(const uv_loop_t *loop);
   X(uv_tcp_init) X(uv_tcp_open) X(uv_tcp_bind) X(uv_tcp_connect) X(uv_tcp_nodelay)                 \
   X(uv_tcp_keepalive) X(uv_tcp_getsockname) X(uv_tcp_getpeername) X(uv_tcp_close_reset)            \
   X(uv_listen) X(uv_accept) X(uv_read_start) X(uv_read_stop) X(uv_write) X(uv_try_write)           \
-  X(uv_shutdown) X(uv_fileno) X(uv_getaddrinfo) X(uv_freeaddrinfo) X(uv_cancel)                    \
+  X(uv_shutdown) X(uv_fileno) X(uv_getaddrinfo) X(uv_freeaddrinfo) X(uv_getnameinfo) X(uv_cancel)                    \
   X(uv_ip4_addr) X(uv_ip6_addr) X(uv_ip4_name) X(uv_ip6_name) X(uv_replace_allocator)            \
   X(uv_mutex_init) X(uv_mutex_destroy) X(uv_mutex_lock) X(uv_mutex_trylock) X(uv_mutex_unlock)  \
   X(uv_queue_work) X(uv_poll_init) X(uv_poll_start) X(uv_poll_stop)                            \
@@ -96,6 +96,7 @@ extern UvTable uv_table; /* filled once a process, never changed after */
 #define uv_fileno uv_table.uv_fileno_
 #define uv_getaddrinfo uv_table.uv_getaddrinfo_
 #define uv_freeaddrinfo uv_table.uv_freeaddrinfo_
+#define uv_getnameinfo uv_table.uv_getnameinfo_
 #define uv_cancel uv_table.uv_cancel_
 #define uv_ip4_addr uv_table.uv_ip4_addr_
 #define uv_ip6_addr uv_table.uv_ip6_addr_
