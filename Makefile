@@ -114,7 +114,7 @@ fuzz: all ## the stored random programs, compared with CPython 3.13
 valgrind: all $(preload) ## specs under valgrind
 	@$(compile_spec) BUILD=$(BUILD)
 	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(BUILD)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
-	  valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) $(SPEC),no specs or no valgrind)
+	  valgrind -q --suppressions=tools/valgrind.supp --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) $(SPEC),no specs or no valgrind)
 
 # The hosts of examples/embed and spec/c, natively, under the sanitizers, and under valgrind; and the module with hiredis.
 kinds ?= native asan tsan valgrind module
@@ -201,7 +201,7 @@ rock: setup ## luarocks make, offline, into build/rock; then run the installed m
 	@sh tools/rock
 
 deb: ## the Debian packages lua-neap and lua-neap-dev, into build/deb; lintian; then they are used
-	@sh tools/setup debhelper dpkg-dev lintian git
+	@sh tools/setup build-essential debhelper dpkg-dev lintian git
 	@sh tools/deb $(ARGS)
 
 luv-static: all ## the specs on a luv with its own libuv; LUV=, LIBUV=, COMPAT53= are its sources

@@ -10,7 +10,8 @@ local wrap = {
   native = "",
   asan = "sh tools/sanitized build/obj/preload.so ",
   tsan = "",
-  valgrind = "valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite ",
+  valgrind = "valgrind -q --suppressions=tools/valgrind.supp --error-exitcode=99 --leak-check=full "
+    .. "--errors-for-leak-kinds=definite ",
 }
 
 local function read(name)

@@ -14,9 +14,9 @@ local function connect(self, n)
   end
 end
 
--- hanging = open(ip, port): {ip =, port =, close =}; port 0: any that is free
+-- hanging <close> = open(ip, port): {ip =, port =}; port 0: any that is free
 function M.open(ip, port)
-  local self, taken = { ip = ip, close = M.close }, neap.Event()
+  local self, taken = setmetatable({ ip = ip }, M), neap.Event()
   self.listener = uv.new_tcp()
   assert(self.listener:bind(ip, port))
   -- libuv takes one connection, which nobody accepts, and then leaves the rest to the kernel
@@ -34,5 +34,7 @@ function M:close()
   for _, tcp in ipairs(self) do tcp:close() end
   await(neap.sleep(0))
 end
+
+M.__index, M.__close = M, M.close
 
 return M
