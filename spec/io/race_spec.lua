@@ -111,7 +111,7 @@ describe("open_connection with several addresses", function()
 
   it("goes on by itself, a quarter of a second after each attempt", run(function()
     local one <close> = hanging.open("127.0.0.2", 0)
-    local other <close> = hanging.open("127.0.0.3", one.port)
+    local _ <close> = hanging.open("127.0.0.3", one.port)
     local _ <close>, port = start("127.0.0.1", one.port)
     local before = neap.time()
     local stream <close> = await(neap.open_connection({ "127.0.0.2", "127.0.0.3", "127.0.0.1" }, port))
