@@ -315,7 +315,7 @@ static int f_table(lua_State *L) {
 /* n = count(name) */
 static int f_count(lua_State *L) {
   static const char *const names[] = {"made",   "pushed", "dropped",  "cancels",   "worked",
-                                      "aborts", "ended",  "finished", "destroyed", NULL};
+                                      "aborts", "ended",  "finished", "destroyed", "over", "over_status", "forgiven", NULL};
   lua_pushinteger(L, ((atomic_int *)&counters)[luaL_checkoption(L, 1, NULL, names)]);
   return 1;
 }

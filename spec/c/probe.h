@@ -15,7 +15,9 @@ extern struct Counters {
   atomic_int cancels;               /* calls of on_cancel */
   atomic_int worked;                /* calls of work */
   atomic_int aborts;                /* calls of a neap_wait's abort */
-  atomic_int ended, finished, destroyed; /* calls of a filter's functions */
+  atomic_int ended, finished, destroyed, over; /* calls of a filter's functions */
+  atomic_int over_status;           /* what the last of these was told */
+  atomic_int forgiven;              /* calls of an error's destroy */
 } counters;
 
 /* kind, arg: "none" | "values", n | "raise", value | "memory" | "call", fn, ... of the arguments from `arg` on */

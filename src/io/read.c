@@ -22,7 +22,7 @@ static int take(lua_State *L, Stream *stream, size_t size, size_t without) {
   return 1;
 }
 
-static int raise_end(lua_State *L, Stream *stream) { return stream_raise(L, stream->read_end, stream->why ? stream->why : "read"); }
+static int raise_end(lua_State *L, Stream *stream) { return stream_raise_end(L, stream, stream->read_end, "read"); }
 
 static int raise_incomplete(lua_State *L, Stream *stream, lua_Integer expected) {
   size_t size = buffer_size(&stream->in);

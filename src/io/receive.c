@@ -99,8 +99,30 @@ static void arrived(Stream *stream) {
     read_pause(stream);
 }
 
+char *read_room(Stream *stream, size_t least, size_t *size) {
+  Io *io = stream->io;
+  size_t tail = buffer_tail(&stream->in);
+  if (tail >= least && tail >= TAIL) {
+    *size = tail;
+    return stream->in.base + stream->in.end;
+  }
+  *size = SLAB_SIZE;
+  if (least > SLAB_SIZE || !io) return NULL;
+  if (!io->room) io->room = io_slab_take(io);
+  return io->room;
+}
+
 bool read_arrived(Stream *stream, const char *data, size_t size) {
-  if (!buffer_append(&stream->in, data, size)) return false;
+  Buffer *in = &stream->in;
+  if (data == stream->io->room && size >= ADOPT && buffer_size(in) == 0 && stream->reader) {
+    read_trim(stream);
+    *in = (Buffer){stream->io->room, 0, size, SLAB_SIZE};
+    stream->io->room = NULL;
+  } else if (in->base && data == in->base + in->end) {
+    in->end += size;
+  } else if (!buffer_append(in, data, size)) {
+    return false;
+  }
   arrived(stream);
   return true;
 }
@@ -130,7 +152,8 @@ static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
 }
 
 void read_start(Stream *stream) {
-  if (stream->reading || stream->read_end || stream->closing || stream->ended) return;
+  if (stream->reading || stream->ended || stream->shut) return;
+  if ((stream->read_end || stream->closing) && !(stream->filter && filter_lingers(stream))) return;
   int status = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
   if (status < 0)
     stream_fail(stream, status);

@@ -36,12 +36,18 @@ int stream_raise(lua_State *L, int status, const char *what) {
   return fail_raise_uv(L, status, status == UV_ECONNABORTED ? "the stream was closed" : what);
 }
 
+int stream_raise_end(lua_State *L, Stream *stream, int status, const char *what) {
+  if (!stream->why) return stream_raise(L, status, what);
+  stream->why->push(L, stream->why);
+  return lua_error(L);
+}
+
 /* ---- the block ---- */
 
 static void release(Stream *stream) {
   if (stream->held || !stream->closed) return;
   buffer_destroy(&stream->in);
-  memory_delete(stream->why);
+  filter_forgive(stream);
   memory_delete(stream);
 }
 
@@ -99,6 +105,11 @@ void stream_end(Stream *stream, int status) {
   if (!stream->write_end) stream->write_end = status;
   read_wake(stream);
   tasks_wake(stream->core, &stream->drainers);
+  if (stream->filter) filter_over(stream, status);
+}
+
+void stream_settle(Stream *stream) {
+  if (stream->closing && !stream->writing && !(stream->filter && filter_lingers(stream))) stream_shut(stream);
 }
 
 void stream_shut(Stream *stream) {
@@ -113,10 +124,9 @@ void stream_close(Stream *stream) {
   if (stream->filter) filter_finish(stream);
   if (stream->closing) return; /* its filter failed */
   stream->closing = true;
-  read_pause(stream);
-  bool flushed = !stream->writing;
+  if (!stream->filter || !filter_stays(stream)) read_pause(stream);
   stream_end(stream, UV_ECONNABORTED);
-  if (flushed) stream_shut(stream);
+  stream_settle(stream);
 }
 
 /* Drops everything; the peer shall not take it for an end of stream. */
@@ -155,6 +165,7 @@ void stream_orphan(Stream *stream) {
   stream->io = NULL;
   stream_shut(stream);
   if (stream->filter) filter_destroy(stream); /* now: its module may be unloaded before the handle is closed */
+  filter_forgive(stream);
 }
 
 /* ---- the box ---- */
@@ -263,7 +274,7 @@ static int f_is_closing(lua_State *L) {
 }
 
 static int end_wait_closed(lua_State *L, Stream *stream) {
-  if (stream->loss) return stream_raise(L, stream->loss, stream->why ? stream->why : "connection lost");
+  if (stream->loss) return stream_raise_end(L, stream, stream->loss, "connection lost");
   return 0;
 }
 
@@ -291,7 +302,7 @@ static int f_wait_closed(lua_State *L) {
   return 1;
 }
 
-/* value = stream:get_extra_info(name [, default]): "peername", "sockname", "socket" (its number) */
+/* value = stream:get_extra_info(name [, default]): "peername", "sockname", "socket" (its number), what its filter knows */
 static int f_get_extra_info(lua_State *L) {
   Stream *stream = stream_check(L, 1)->stream;
   static const char *const names[] = {"peername", "sockname", "socket", NULL};
@@ -309,6 +320,7 @@ static int f_get_extra_info(lua_State *L) {
     if (lua_isnil(L, -1)) lua_pop(L, 1);
     return 1;
   }
+  if (stream->filter) filter_info(L, stream, name);
   return 1;
 }
 

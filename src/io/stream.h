@@ -47,7 +47,8 @@ typedef struct {
   Link closers;   /* Tasks in wait_closed */
   size_t high, low;
   struct neap_stream *filter; /* owned; NULL: none */
-  char *why;      /* block: what its filter says of the loss */
+  struct neap_error *why; /* owned: what its filter says of the loss; NULL: nothing */
+  size_t kept;    /* bytes that its filter holds back */
   Server *server; /* borrowed: that accepted it; NULL: none, or it is gone */
   Link all;       /* in io->streams */
   Link client;    /* in server->clients, until closed */
@@ -91,6 +92,7 @@ void stream_opened(Stream *stream, const StreamOptions *options);     /* connect
 void stream_close(Stream *stream); /* flushes, then closes */
 void stream_abort(Stream *stream); /* drops what is buffered, resets the connection */
 void stream_fail(Stream *stream, int status); /* the connection is lost */
+void stream_settle(Stream *stream);           /* shuts it if it is closing and nothing holds it open */
 void stream_end(Stream *stream, int status);  /* both sides, if they have not ended yet; wakes everybody */
 void stream_shut(Stream *stream);             /* closes the handle */
 void stream_discard(Stream *stream);         /* the box lets go of it; closes at once */
@@ -99,6 +101,7 @@ void tasks_wake(Core *core, Link *waiting);   /* and unlinks them */
 bool abort_link(Core *core, Task *task, lua_State *L, int message); /* of a task in such a list */
 bool abort_reader(Core *core, Task *task, lua_State *L, int message); /* wait.u.on is the stream */
 int stream_raise(lua_State *L, int status, const char *what);
+int stream_raise_end(lua_State *L, Stream *stream, int status, const char *what); /* as its filter words it */
 
 /* The stream of an operation that starts. A finalizer can keep one whose box was collected with it. */
 static inline Stream *stream_of_op(lua_State *L, const Op *op) {
@@ -115,6 +118,7 @@ void read_trim(Stream *stream); /* frees the buffer, which is empty */
 void read_consume(Stream *stream, size_t size);
 void read_expect(Stream *stream); /* before a task parks that takes what comes: it may receive by itself */
 bool read_arrived(Stream *stream, const char *data, size_t size); /* by a filter; false: no memory */
+char *read_room(Stream *stream, size_t least, size_t *size); /* for a filter: what it feeds from there is not copied */
 void read_ended(Stream *stream);  /* the peer has sent everything */
 void read_now(Stream *stream);    /* does so, into the empty buffer, if something has come */
 
@@ -129,8 +133,11 @@ int f_at_eof(lua_State *L);
 /* write.c */
 void write_flush(Stream *stream); /* gives `out` to libuv if nothing is under way, then the end of stream */
 void write_drop(Stream *stream);
+void write_level(Stream *stream); /* `kept` or the limits have changed */
 void write_raw(Stream *stream, uv_buf_t *bufs, unsigned count); /* past the filter */
-static inline size_t write_size(const Stream *stream) { return buffer_size(&stream->out) + buffer_size(&stream->flight); }
+static inline size_t write_size(const Stream *stream) {
+  return buffer_size(&stream->out) + buffer_size(&stream->flight) + stream->kept;
+}
 int f_write(lua_State *L);
 int f_writelines(lua_State *L);
 int f_drain(lua_State *L);

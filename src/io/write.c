@@ -19,6 +19,14 @@ void write_drop(Stream *stream) {
   stream->above = false;
 }
 
+void write_level(Stream *stream) {
+  size_t size = write_size(stream);
+  if (size > stream->high) stream->above = true;
+  if (!stream->above || size > stream->low) return;
+  stream->above = false;
+  tasks_wake(stream->core, &stream->drainers);
+}
+
 /* Nothing can be sent any more. What a peer sent before it went away can still be read. */
 static void lose(Stream *stream, int status) {
   if (stream->closing || stream->read_end || (status != UV_EPIPE && status != UV_ECONNRESET)) {
@@ -46,7 +54,7 @@ static void on_written(uv_write_t *request, int status) {
     stream->above = false;
     tasks_wake(stream->core, &stream->drainers);
   }
-  if (stream->closing && !stream->writing) stream_shut(stream);
+  stream_settle(stream);
 }
 
 void write_flush(Stream *stream) {
@@ -107,7 +115,7 @@ static inline void transmit(Stream *stream, uv_buf_t *bufs, unsigned count) {
 /* ---- awaiting room ---- */
 
 static int end_drain(lua_State *L, Stream *stream) {
-  if (UNLIKELY(stream->write_end)) return stream_raise(L, stream->write_end, stream->why ? stream->why : "write");
+  if (UNLIKELY(stream->write_end)) return stream_raise_end(L, stream, stream->write_end, "write");
   return 0;
 }
 
@@ -159,7 +167,7 @@ int f_write(lua_State *L) {
   Stream *stream = check_writable(L);
   int n = lua_gettop(L) - 1;
   for (int i = 1; i <= n; i++) check_data(L, i + 1);
-  if (UNLIKELY(n > AT_ONCE)) {
+  if (UNLIKELY(n > AT_ONCE || (stream->filter && n > 1))) { /* a filter makes one message of it */
     lua_concat(L, n);
     n = 1;
   }
@@ -228,11 +236,7 @@ int f_set_write_buffer_limits(lua_State *L) {
   luaL_argcheck(L, low <= high, 2, "field 'low' is above field 'high'");
   stream->high = high;
   stream->low = low;
-  if (write_size(stream) > high) stream->above = true;
-  if (stream->above && write_size(stream) <= low) {
-    stream->above = false;
-    tasks_wake(stream->core, &stream->drainers);
-  }
+  write_level(stream);
   return 0;
 }
 
