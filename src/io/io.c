@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "io/connect.h"
 #include "io/names.h"
+#include "io/descriptor.h"
 #include "io/poll.h"
 #include "io/race.h"
 #include "io/resolve.h"
@@ -100,5 +101,7 @@ void io_open(lua_State *L, Core *core) {
   functions_open(L, core, names_functions);
   functions_open(L, core, connect_functions);
   functions_open(L, core, server_functions);
+  functions_open(L, core, local_functions);
+  functions_open(L, core, descriptor_functions);
   functions_open(L, core, poll_functions);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "io/filter.h"
@@ -24,7 +25,7 @@ void read_wake(Stream *stream) {
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
+  Stream *stream = container_of(handle, Stream, handle);
   UNUSED(suggested);
   if (UNLIKELY(stream->filter != NULL)) {
     buf->base = io_slab(stream->io);
@@ -60,23 +61,24 @@ static bool keep(Stream *stream, const uv_buf_t *buf, size_t size) {
 }
 
 /* libuv tells a reset that comes together with the last bytes as an end of stream (1.44, Linux: POLLHUP
- * after a partial read). 0: it is the end. */
-static int reset_status(Stream *stream) {
+ * after a partial read). Linux tells the end of what runs in a terminal as an error. */
+static int end_status(const Stream *stream, int status) {
   int error = 0;
   socklen_t size = sizeof error;
-  uv_os_fd_t fd;
-  if (uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return 0;
-  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : 0;
+  if (status == UV_EIO && stream->kind == STREAM_TTY) return UV_EOF;
+  if (status != UV_EOF || !stream_socket(stream)) return status;
+  return getsockopt(stream_fd(stream), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error ? -error : UV_EOF;
 }
 
 void read_ended(Stream *stream) {
   read_pause(stream);
-  if (stream->write_end) { /* nothing goes in either direction any more */
+  if (stream->write_end && stream->writable) { /* nothing goes in either direction any more */
     stream_fail(stream, stream->write_end);
     return;
   }
   stream->read_end = UV_EOF;
   read_wake(stream);
+  if (!stream->writable) stream_shut(stream); /* nothing is left to do with it */
 }
 
 static void on_end(Stream *stream) {
@@ -128,11 +130,8 @@ bool read_arrived(Stream *stream, const char *data, size_t size) {
 }
 
 static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
-  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
-  if (size == UV_EOF) {
-    int status = reset_status(stream);
-    if (status < 0) size = status;
-  }
+  Stream *stream = container_of(handle, Stream, uv);
+  if (UNLIKELY(size < 0)) size = end_status(stream, (int)size);
   if (UNLIKELY(size > 0 && stream->filter)) {
     filter_received(stream, buf->base, (size_t)size);
   } else if (LIKELY(size > 0)) {
@@ -154,7 +153,7 @@ static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
 void read_start(Stream *stream) {
   if (stream->reading || stream->ended || stream->shut) return;
   if ((stream->read_end || stream->closing) && !(stream->filter && filter_lingers(stream))) return;
-  int status = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
+  int status = uv_read_start(&stream->uv, on_alloc, on_read);
   if (status < 0)
     stream_fail(stream, status);
   else
@@ -164,7 +163,7 @@ void read_start(Stream *stream) {
 void read_pause(Stream *stream) {
   if (!stream->reading) return;
   stream->reading = false;
-  uv_read_stop((uv_stream_t *)&stream->tcp);
+  uv_read_stop(&stream->uv);
 }
 
 void read_trim(Stream *stream) {
@@ -189,15 +188,19 @@ void read_now(Stream *stream) {
   if (LIKELY(!stream->ready)) return;
   stream->ready = false;
   char *slab = io_slab(stream->io);
-  uv_os_fd_t fd;
-  if (!slab || stream->read_end || uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return;
-  ssize_t size = recv(fd, slab, SLAB_SIZE, 0);
+  int fd = stream_fd(stream);
+  if (!slab || stream->read_end || fd < 0) return;
+  ssize_t size = read(fd, slab, SLAB_SIZE);
   if (LIKELY(size > 0)) {
     stream->latest = (size_t)size;
     adopt(stream, (size_t)size);
   } else if (size == 0) {
     on_end(stream);
   } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-    stream_fail(stream, -errno);
+    int status = end_status(stream, -errno);
+    if (status == UV_EOF)
+      on_end(stream);
+    else
+      stream_fail(stream, status);
   }
 }

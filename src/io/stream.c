@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/stream.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/memory.h"
 #include "io/filter.h"
+#include "io/local.h"
 #include "io/server.h"
+#include "io/terminal.h"
 #include "kernel/fail.h"
 #include "kernel/report.h"
 
@@ -48,11 +47,12 @@ static void release(Stream *stream) {
   if (stream->held || !stream->closed) return;
   buffer_destroy(&stream->in);
   filter_forgive(stream);
+  memory_delete(stream->ends);
   memory_delete(stream);
 }
 
 static void on_closed(uv_handle_t *handle) {
-  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
+  Stream *stream = container_of(handle, Stream, handle);
   stream->closed = true;
   if (stream->filter) filter_destroy(stream);
   list_remove(&stream->all);
@@ -64,19 +64,26 @@ static void on_closed(uv_handle_t *handle) {
   release(stream);
 }
 
+static int handle_open(uv_loop_t *loop, Stream *stream) {
+  if (stream->kind == STREAM_TCP) return uv_tcp_init(loop, &stream->tcp);
+  return uv_pipe_init(loop, &stream->pipe, 0);
+}
+
 Stream *stream_new(Io *io, const StreamOptions *options, int *status) {
   io_ignore_sigpipe(io);
   Stream *stream = memory_new(sizeof *stream);
   *status = UV_ENOMEM;
   if (!stream) return NULL;
-  *status = uv_tcp_init(io->core->loop, &stream->tcp);
+  stream->kind = options->kind;
+  *status = handle_open(io->core->loop, stream);
   if (*status < 0) {
     memory_delete(stream);
     return NULL;
   }
-  stream->tcp.data = NULL; /* luv takes every handle with data for its own */
+  stream->handle.data = NULL; /* luv takes every handle with data for its own */
   stream->core = io->core;
   stream->io = io;
+  stream->readable = stream->writable = true;
   stream->limit = options->limit;
   stream->high = STREAM_HIGH;
   stream->low = STREAM_LOW;
@@ -89,13 +96,38 @@ Stream *stream_new(Io *io, const StreamOptions *options, int *status) {
   return stream;
 }
 
+Stream *stream_on(Io *io, const StreamOptions *options, int fd, int *status) {
+  Stream *stream = stream_new(io, options, status);
+  if (!stream) return NULL;
+  *status = stream->kind == STREAM_TCP ? uv_tcp_open(&stream->tcp, fd) : uv_pipe_open(&stream->pipe, fd);
+  if (*status == 0) return stream;
+  stream_shut(stream); /* nobody holds it: freed when closed */
+  return NULL;
+}
+
+void stream_direct(Stream *stream, bool readable, bool writable) {
+  if (!readable) stream->read_end = UV_EOF;
+  if (!writable) stream->write_end = UV_EBADF;
+  stream->readable = readable;
+  stream->writable = writable;
+}
+
 void stream_opened(Stream *stream, const StreamOptions *options) {
-  int size = sizeof stream->peer;
-  if (uv_tcp_getpeername(&stream->tcp, &stream->peer.any, &size) < 0) stream->peer.any.sa_family = 0;
-  size = sizeof stream->self;
-  if (uv_tcp_getsockname(&stream->tcp, &stream->self.any, &size) < 0) stream->self.any.sa_family = 0;
-  if (options->nodelay) uv_tcp_nodelay(&stream->tcp, 1);
-  read_start(stream);
+  if (stream->kind == STREAM_TCP) {
+    int size = sizeof stream->peer;
+    if (uv_tcp_getpeername(&stream->tcp, &stream->peer.any, &size) < 0) stream->peer.any.sa_family = 0;
+    size = sizeof stream->self;
+    if (uv_tcp_getsockname(&stream->tcp, &stream->self.any, &size) < 0) stream->self.any.sa_family = 0;
+    if (options->nodelay) uv_tcp_nodelay(&stream->tcp, 1);
+  } else if (stream->kind == STREAM_LOCAL) {
+    stream->ends = ends_new(stream_fd(stream));
+  }
+  if (!options->lazy) read_start(stream);
+}
+
+int stream_fd(const Stream *stream) {
+  uv_os_fd_t fd;
+  return !stream->shut && uv_fileno(&stream->handle, &fd) == 0 ? fd : -1;
 }
 
 /* ---- its end ---- */
@@ -116,7 +148,8 @@ void stream_shut(Stream *stream) {
   if (stream->shut) return;
   stream->closing = stream->shut = true;
   stream->reading = false;
-  uv_close((uv_handle_t *)&stream->tcp, on_closed);
+  if (stream->terminal) terminal_restore(stream);
+  uv_close(&stream->handle, on_closed);
 }
 
 void stream_close(Stream *stream) {
@@ -133,8 +166,8 @@ void stream_close(Stream *stream) {
 static void reset(Stream *stream) {
   write_drop(stream);
   stream->closing = true;
-  if (uv_tcp_close_reset(&stream->tcp, on_closed) < 0) { /* not connected, or its end is being sent */
-    stream_shut(stream);
+  if (stream->kind != STREAM_TCP || uv_tcp_close_reset(&stream->tcp, on_closed) < 0) {
+    stream_shut(stream); /* also when it is not connected, or its end is being sent */
     return;
   }
   stream->shut = true;
@@ -213,20 +246,7 @@ bool field_flag(lua_State *L, int arg, const char *field, bool otherwise) {
 
 StreamOptions stream_options(lua_State *L, int arg) {
   if (!lua_isnoneornil(L, arg)) luaL_checktype(L, arg, LUA_TTABLE);
-  return (StreamOptions){field_size(L, arg, "limit", STREAM_LIMIT, 1), field_flag(L, arg, "nodelay", true)};
-}
-
-enum { STREAM_TEXT = 2 * ADDRESS_TEXT + 48 };
-
-static char *stream_text(const Stream *stream, char text[STREAM_TEXT]) {
-  char self[ADDRESS_TEXT], peer[ADDRESS_TEXT];
-  const char *state = stream->closed     ? "closed"
-                      : stream->closing  ? "closing"
-                      : !stream->read_end ? "open"
-                      : stream->read_end == UV_EOF ? "open, at end of stream" : "lost";
-  snprintf(text, STREAM_TEXT, "neap.Stream (%s, %s -> %s)", state, address_text(&stream->self, self),
-           address_text(&stream->peer, peer));
-  return text;
+  return (StreamOptions){.limit = field_size(L, arg, "limit", STREAM_LIMIT, 1), .nodelay = field_flag(L, arg, "nodelay", true)};
 }
 
 /* An unreferenced stream is closed. Whoever waited in it is gone too: the Lua state closes. */
@@ -302,28 +322,6 @@ static int f_wait_closed(lua_State *L) {
   return 1;
 }
 
-/* value = stream:get_extra_info(name [, default]): "peername", "sockname", "socket" (its number), what its filter knows */
-static int f_get_extra_info(lua_State *L) {
-  Stream *stream = stream_check(L, 1)->stream;
-  static const char *const names[] = {"peername", "sockname", "socket", NULL};
-  const char *name = luaL_checkstring(L, 2);
-  lua_settop(L, 3);
-  uv_os_fd_t fd;
-  for (int i = 0; names[i]; i++) {
-    if (strcmp(names[i], name) != 0) continue;
-    if (i < 2)
-      address_push(L, i == 0 ? &stream->peer : &stream->self);
-    else if (!stream->shut && uv_fileno((uv_handle_t *)&stream->tcp, &fd) == 0)
-      lua_pushinteger(L, (lua_Integer)fd);
-    else
-      lua_pushnil(L);
-    if (lua_isnil(L, -1)) lua_pop(L, 1);
-    return 1;
-  }
-  if (stream->filter) filter_info(L, stream, name);
-  return 1;
-}
-
 static int f_tostring(lua_State *L) {
   StreamBox *box = object_check(L, 1, &stream_type);
   char text[STREAM_TEXT];
@@ -353,6 +351,9 @@ static const luaL_Reg methods[] = {
     {"abort", f_abort},
     {"is_closing", f_is_closing},
     {"get_extra_info", f_get_extra_info},
+    {"isatty", f_isatty},
+    {"get_winsize", f_get_winsize},
+    {"set_tty_mode", f_set_tty_mode},
     {NULL, NULL},
 };
 

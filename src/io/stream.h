@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Streams: a TCP connection as a block with the handle, and a box for Lua. stream.c knows its life
- * from connecting to closing, receive.c and read.c the incoming side, write.c the outgoing one.
+ * Streams: a connection, a pipe or a terminal as a block with the handle, and a box for Lua. stream.c
+ * knows its life from connecting to closing, receive.c and read.c the incoming side, write.c the
+ * outgoing one, info.c what it tells about itself.
  *
  * Each side ends once and for good: read_end and write_end are 0 until then and a uv status ever
  * after (UV_EOF: the peer has sent everything). `closing` means that the handle will be closed when
- * what was written is gone, `shut` that uv_close was called, `closed` that its callback has run. The
+ * what was written is gone, `shut` that uv_close was called, `closed` that its callback has run. A
+ * stream of one direction is at the end of the other from the beginning. The
  * block lives until it is closed and the box has let go of it. */
 #ifndef NEAP_IO_STREAM_H
 #define NEAP_IO_STREAM_H
@@ -17,6 +19,8 @@
 enum { STREAM_LIMIT = 65536, STREAM_HIGH = 65536, STREAM_LOW = 16384 };
 
 typedef struct Server Server;
+
+typedef enum { STREAM_TCP, STREAM_LOCAL, STREAM_PIPE, STREAM_TTY } StreamKind; /* the first two are sockets */
 
 typedef struct {
   /* What each message touches stands together. */
@@ -40,7 +44,14 @@ typedef struct {
   bool closing, shut, closed;
   bool held;      /* by a box */
   bool dismissed; /* by its server: the handler need not say that the stream was closed */
-  uv_tcp_t tcp;
+  bool readable, writable;
+  uint8_t kind;   /* StreamKind */
+  union {
+    uv_handle_t handle;
+    uv_stream_t uv;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe; /* all but TCP: libuv's own handle for terminals would write to some of them blocking */
+  };
   Buffer out;     /* written, not yet given to libuv */
   Buffer flight;  /* given to uv_write: at most one is under way */
   Link drainers;  /* Tasks */
@@ -55,6 +66,8 @@ typedef struct {
   Link fresh;     /* in server->fresh, until it has a handler */
   int connect_status;
   Address peer, self;
+  struct Ends *ends;         /* block: the names of a local socket's ends; NULL: none */
+  struct Terminal *terminal; /* block: while it is in a mode of ours; NULL: it is as it was */
   union {
     uv_connect_t connect;
     uv_write_t write;
@@ -73,6 +86,8 @@ enum { STREAM_READ_OP = 1, STREAM_DRAIN_OP, STREAM_ORIGIN, STREAM_SLOTS = STREAM
 typedef struct {
   size_t limit;
   bool nodelay;
+  bool lazy;    /* reads nothing before somebody wants it */
+  uint8_t kind; /* StreamKind */
 } StreamOptions;
 
 extern const Type stream_type;
@@ -88,6 +103,9 @@ size_t field_size(lua_State *L, int arg, const char *field, size_t otherwise, lu
 bool field_flag(lua_State *L, int arg, const char *field, bool otherwise);
 
 Stream *stream_new(Io *io, const StreamOptions *options, int *status); /* unconnected, not held */
+Stream *stream_on(Io *io, const StreamOptions *options, int fd, int *status); /* of a descriptor, which is the stream's from
+                                                                               * then on; on NULL it stays the caller's */
+void stream_direct(Stream *stream, bool readable, bool writable); /* only so; before it is opened */
 void stream_opened(Stream *stream, const StreamOptions *options);     /* connected: starts reading */
 void stream_close(Stream *stream); /* flushes, then closes */
 void stream_abort(Stream *stream); /* drops what is buffered, resets the connection */
@@ -97,6 +115,8 @@ void stream_end(Stream *stream, int status);  /* both sides, if they have not en
 void stream_shut(Stream *stream);             /* closes the handle */
 void stream_discard(Stream *stream);         /* the box lets go of it; closes at once */
 void stream_orphan(Stream *stream);           /* the Lua state closes */
+int stream_fd(const Stream *stream);          /* -1: none any more */
+static inline bool stream_socket(const Stream *stream) { return stream->kind <= STREAM_LOCAL; }
 void tasks_wake(Core *core, Link *waiting);   /* and unlinks them */
 bool abort_link(Core *core, Task *task, lua_State *L, int message); /* of a task in such a list */
 bool abort_reader(Core *core, Task *task, lua_State *L, int message); /* wait.u.on is the stream */
@@ -121,6 +141,11 @@ bool read_arrived(Stream *stream, const char *data, size_t size); /* by a filter
 char *read_room(Stream *stream, size_t least, size_t *size); /* for a filter: what it feeds from there is not copied */
 void read_ended(Stream *stream);  /* the peer has sent everything */
 void read_now(Stream *stream);    /* does so, into the empty buffer, if something has come */
+
+/* info.c */
+enum { STREAM_TEXT = 2 * ADDRESS_TEXT + 48 };
+char *stream_text(const Stream *stream, char text[STREAM_TEXT]);
+int f_get_extra_info(lua_State *L);
 
 /* read.c */
 int f_read(lua_State *L);

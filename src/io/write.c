@@ -66,10 +66,15 @@ void write_flush(Stream *stream) {
     memset(&stream->out, 0, sizeof stream->out);
     stream->writing = true;
     uv_buf_t buf = {.base = buffer_data(&stream->flight), .len = size};
-    status = uv_write(&stream->request.write, (uv_stream_t *)&stream->tcp, &buf, 1, on_written);
+    status = uv_write(&stream->request.write, &stream->uv, &buf, 1, on_written);
   } else if (stream->eof_wanted && !stream->eof_sent) {
     stream->eof_sent = true;
-    status = uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, on_shutdown);
+    if (stream_socket(stream)) {
+      status = uv_shutdown(&stream->shutdown, &stream->uv, on_shutdown);
+    } else { /* its only direction */
+      stream->write_end = UV_EOF;
+      stream_close(stream);
+    }
   }
   if (status >= 0) return;
   stream->writing = false;
@@ -82,7 +87,7 @@ void write_raw(Stream *stream, uv_buf_t *bufs, unsigned count) {
   if (UNLIKELY(stream->write_end)) return;
   size_t sent = 0;
   if (LIKELY(!stream->writing)) {
-    int status = uv_try_write((uv_stream_t *)&stream->tcp, bufs, count);
+    int status = uv_try_write(&stream->uv, bufs, count);
     if (UNLIKELY(status < 0 && status != UV_EAGAIN)) {
       lose(stream, status);
       return;
@@ -115,7 +120,7 @@ static inline void transmit(Stream *stream, uv_buf_t *bufs, unsigned count) {
 /* ---- awaiting room ---- */
 
 static int end_drain(lua_State *L, Stream *stream) {
-  if (UNLIKELY(stream->write_end)) return stream_raise_end(L, stream, stream->write_end, "write");
+  if (UNLIKELY(stream->write_end && stream->write_end != UV_EOF)) return stream_raise_end(L, stream, stream->write_end, "write");
   return 0;
 }
 
@@ -152,8 +157,14 @@ static void push_drain(lua_State *L) {
 
 /* ---- the Lua side ---- */
 
-static Stream *check_writable(lua_State *L) {
+static Stream *check_direction(lua_State *L) {
   Stream *stream = stream_check(L, 1)->stream;
+  if (UNLIKELY(!stream->writable)) fail_raise(L, FAIL_RUNTIME, "the stream is not open for writing");
+  return stream;
+}
+
+static Stream *check_writable(lua_State *L) {
+  Stream *stream = check_direction(L);
   if (UNLIKELY(stream->eof_wanted)) fail_raise(L, FAIL_RUNTIME, "write after write_eof");
   return stream;
 }
@@ -203,14 +214,18 @@ int f_writelines(lua_State *L) {
 
 /* awaitable = stream:drain() */
 int f_drain(lua_State *L) {
-  stream_check(L, 1);
+  check_direction(L);
   push_drain(L);
   return 1;
 }
 
+/* Can the peer be shown an end while its own bytes still come, or do none come anyway? */
+static bool has_half(const Stream *stream) { return stream_socket(stream) || !stream->readable; }
+
 /* stream:write_eof(): after what was written; reading goes on */
 int f_write_eof(lua_State *L) {
-  Stream *stream = stream_check(L, 1)->stream;
+  Stream *stream = check_direction(L);
+  if (!has_half(stream)) fail_raise(L, FAIL_RUNTIME, "a terminal or a pipe of both directions has no end to send");
   if (stream->eof_wanted || stream->write_end) return 0;
   if (stream->filter) filter_finish(stream);
   stream->eof_wanted = true;
@@ -220,8 +235,8 @@ int f_write_eof(lua_State *L) {
 
 /* can = stream:can_write_eof() */
 int f_can_write_eof(lua_State *L) {
-  stream_check(L, 1);
-  lua_pushboolean(L, 1);
+  const Stream *stream = stream_check(L, 1)->stream;
+  lua_pushboolean(L, stream->writable && has_half(stream));
   return 1;
 }
 
