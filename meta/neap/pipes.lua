@@ -43,13 +43,14 @@ function neap.start_unix_server(handler, path, options) end
 ---@field readable? boolean false: it is not read from (what the descriptor allows)
 ---@field writable? boolean false: it is not written to (what the descriptor allows)
 
----A stream of a descriptor: a connected TCP or Unix domain socket, a pipe or FIFO, a terminal. The descriptor
----belongs to the stream, which makes it non-blocking and closes it.
+---A stream of a descriptor: a connected TCP or Unix domain socket, a pipe or FIFO, a terminal, a file. The descriptor
+---belongs to the stream, which makes it non-blocking and closes it. Files, and devices other than terminals, are read
+---and written by libuv's threads, from where the descriptor stands.
 ---
 ---A stream that is only read closes by itself at its end; `write_eof` closes one that is only written. A
 ---terminal, or a pipe open in both directions, has no `write_eof`.
 ---
----Raises: an argument error; OSError: "EBADF", "EINVAL" for what cannot be waited for, "EPROTOTYPE" for a datagram
+---Raises: an argument error; OSError: "EBADF", "EISDIR", "EPROTOTYPE" for a datagram
 ---socket, "EEXIST" when another handle of the loop has it. Then the descriptor is still the caller's.
 ---Suspends: no.
 ---asyncio: loop.connect_read_pipe, connect_write_pipe, connect_accepted_socket, as streams.

@@ -24,7 +24,7 @@ typedef struct {
   bool readable, writable;
 } Nature;
 
-/* A uv status; UV_EINVAL: nothing to wait for. */
+/* A uv status. */
 static int socket_nature(int fd, Nature *nature) {
   int type = 0;
   socklen_t size = sizeof type;
@@ -49,8 +49,10 @@ static int nature_of(int fd, Nature *nature) {
     nature->kind = STREAM_TTY;
   else if (S_ISFIFO(status.st_mode))
     nature->kind = STREAM_PIPE;
+  else if (S_ISDIR(status.st_mode))
+    return UV_EISDIR;
   else
-    return UV_EINVAL;
+    nature->kind = STREAM_FILE;
   return 0;
 }
 
@@ -145,13 +147,14 @@ static int f_socketpair(lua_State *L) {
 
 /* ---- the standard ones ---- */
 
-/* Its own descriptor for what fd is open as; shared with fd where the system cannot open it anew. */
-static int reopen(int fd) {
+/* Its own descriptor for what fd is open as; shared with fd where the system cannot open it anew, and for a
+ * file, where the position is shared. */
+static int reopen(int fd, StreamKind kind) {
   char path[64];
-  int mode = fcntl(fd, F_GETFL);
+  int own = -1, mode = fcntl(fd, F_GETFL);
   if (mode < 0) return -errno;
   snprintf(path, sizeof path, "/dev/fd/%d", fd);
-  int own = open(path, (mode & (O_ACCMODE | O_APPEND)) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  if (kind == STREAM_PIPE || kind == STREAM_TTY) own = open(path, (mode & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (own < 0) own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
   return own < 0 ? -errno : own;
 }
@@ -183,7 +186,7 @@ static int standard(lua_State *L, int fd, const char *what) {
   nature.readable = fd == 0;
   nature.writable = fd != 0;
   options.lazy = true;
-  Pair pair = {.fds = {reopen(fd), -1}, .natures = {nature}, .options = options};
+  Pair pair = {.fds = {reopen(fd, nature.kind), -1}, .natures = {nature}, .options = options};
   if (pair.fds[0] < 0) return fail_raise_uv(L, pair.fds[0], what);
   make_streams(L, &pair);
   lua_pushvalue(L, -1);

@@ -16,7 +16,7 @@ static const char *state_name(const Stream *stream) {
 
 char *stream_text(const Stream *stream, char text[STREAM_TEXT]) {
   char self[ADDRESS_TEXT], peer[ADDRESS_TEXT];
-  static const char *const kinds[] = {"", "local socket", "pipe", "terminal"};
+  static const char *const kinds[] = {"", "local socket", "pipe", "terminal", "file"};
   const char *state = state_name(stream);
   if (stream->kind == STREAM_TCP)
     snprintf(text, STREAM_TEXT, "neap.Stream (%s, %s -> %s)", state, address_text(&stream->self, self),

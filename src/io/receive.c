@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "io/file.h"
 #include "io/filter.h"
 
 enum {
@@ -150,10 +151,32 @@ static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
   }
 }
 
+void read_take(Stream *stream, char *slab, ssize_t size) {
+  bool adopted = false;
+  if (size > 0 && stream->filter) {
+    filter_received(stream, slab, (size_t)size);
+  } else if (size > 0) {
+    adopted = size >= ADOPT && buffer_size(&stream->in) == 0;
+    if (adopted) {
+      read_trim(stream);
+      stream->in = (Buffer){slab, 0, (size_t)size, SLAB_SIZE};
+    }
+    if (adopted || buffer_append(&stream->in, slab, (size_t)size))
+      arrived(stream);
+    else
+      stream_fail(stream, UV_ENOMEM);
+  } else if (size == 0) {
+    on_end(stream);
+  } else {
+    stream_fail(stream, (int)size);
+  }
+  if (!adopted) io_slab_give(stream->io, slab);
+}
+
 void read_start(Stream *stream) {
   if (stream->reading || stream->ended || stream->shut) return;
   if ((stream->read_end || stream->closing) && !(stream->filter && filter_lingers(stream))) return;
-  int status = uv_read_start(&stream->uv, on_alloc, on_read);
+  int status = stream->file ? file_read(stream) : uv_read_start(&stream->uv, on_alloc, on_read);
   if (status < 0)
     stream_fail(stream, status);
   else
@@ -163,7 +186,7 @@ void read_start(Stream *stream) {
 void read_pause(Stream *stream) {
   if (!stream->reading) return;
   stream->reading = false;
-  uv_read_stop(&stream->uv);
+  if (!stream->file) uv_read_stop(&stream->uv);
 }
 
 void read_trim(Stream *stream) {

@@ -2,6 +2,7 @@
 #include "io/stream.h"
 
 #include "base/memory.h"
+#include "io/file.h"
 #include "io/filter.h"
 #include "io/local.h"
 #include "io/server.h"
@@ -51,8 +52,9 @@ static void release(Stream *stream) {
   memory_delete(stream);
 }
 
-static void on_closed(uv_handle_t *handle) {
-  Stream *stream = container_of(handle, Stream, handle);
+static void on_closed(uv_handle_t *handle) { stream_closed(container_of(handle, Stream, handle)); }
+
+void stream_closed(Stream *stream) {
   stream->closed = true;
   if (stream->filter) filter_destroy(stream);
   list_remove(&stream->all);
@@ -66,6 +68,7 @@ static void on_closed(uv_handle_t *handle) {
 
 static int handle_open(uv_loop_t *loop, Stream *stream) {
   if (stream->kind == STREAM_TCP) return uv_tcp_init(loop, &stream->tcp);
+  if (stream->kind == STREAM_FILE) return 0;
   return uv_pipe_init(loop, &stream->pipe, 0);
 }
 
@@ -99,9 +102,15 @@ Stream *stream_new(Io *io, const StreamOptions *options, int *status) {
 Stream *stream_on(Io *io, const StreamOptions *options, int fd, int *status) {
   Stream *stream = stream_new(io, options, status);
   if (!stream) return NULL;
-  *status = stream->kind == STREAM_TCP ? uv_tcp_open(&stream->tcp, fd) : uv_pipe_open(&stream->pipe, fd);
+  if (stream->kind == STREAM_FILE)
+    *status = (stream->file = file_new(stream, fd)) ? 0 : UV_ENOMEM;
+  else
+    *status = stream->kind == STREAM_TCP ? uv_tcp_open(&stream->tcp, fd) : uv_pipe_open(&stream->pipe, fd);
   if (*status == 0) return stream;
-  stream_shut(stream); /* nobody holds it: freed when closed */
+  if (stream->kind == STREAM_FILE)
+    stream_closed(stream);
+  else
+    stream_shut(stream); /* nobody holds it: freed when closed */
   return NULL;
 }
 
@@ -127,6 +136,7 @@ void stream_opened(Stream *stream, const StreamOptions *options) {
 
 int stream_fd(const Stream *stream) {
   uv_os_fd_t fd;
+  if (stream->kind == STREAM_FILE) return stream->shut ? -1 : file_fd(stream);
   return !stream->shut && uv_fileno(&stream->handle, &fd) == 0 ? fd : -1;
 }
 
@@ -149,7 +159,10 @@ void stream_shut(Stream *stream) {
   stream->closing = stream->shut = true;
   stream->reading = false;
   if (stream->terminal) terminal_restore(stream);
-  uv_close(&stream->handle, on_closed);
+  if (stream->file)
+    file_shut(stream);
+  else
+    uv_close(&stream->handle, on_closed);
 }
 
 void stream_close(Stream *stream) {
@@ -199,6 +212,7 @@ void stream_orphan(Stream *stream) {
   stream_shut(stream);
   if (stream->filter) filter_destroy(stream); /* now: its module may be unloaded before the handle is closed */
   filter_forgive(stream);
+  if (stream->file) file_orphan(stream);
 }
 
 /* ---- the box ---- */

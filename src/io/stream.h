@@ -20,7 +20,7 @@ enum { STREAM_LIMIT = 65536, STREAM_HIGH = 65536, STREAM_LOW = 16384 };
 
 typedef struct Server Server;
 
-typedef enum { STREAM_TCP, STREAM_LOCAL, STREAM_PIPE, STREAM_TTY } StreamKind; /* the first two are sockets */
+typedef enum { STREAM_TCP, STREAM_LOCAL, STREAM_PIPE, STREAM_TTY, STREAM_FILE } StreamKind; /* the first two are sockets */
 
 typedef struct {
   /* What each message touches stands together. */
@@ -67,6 +67,7 @@ typedef struct {
   int connect_status;
   Address peer, self;
   struct Ends *ends;         /* block: the names of a local socket's ends; NULL: none */
+  struct File *file;         /* block: what takes the handle's place for STREAM_FILE; NULL otherwise */
   struct Terminal *terminal; /* block: while it is in a mode of ours; NULL: it is as it was */
   union {
     uv_connect_t connect;
@@ -113,6 +114,7 @@ void stream_fail(Stream *stream, int status); /* the connection is lost */
 void stream_settle(Stream *stream);           /* shuts it if it is closing and nothing holds it open */
 void stream_end(Stream *stream, int status);  /* both sides, if they have not ended yet; wakes everybody */
 void stream_shut(Stream *stream);             /* closes the handle */
+void stream_closed(Stream *stream);           /* it is; frees what nobody holds */
 void stream_discard(Stream *stream);         /* the box lets go of it; closes at once */
 void stream_orphan(Stream *stream);           /* the Lua state closes */
 int stream_fd(const Stream *stream);          /* -1: none any more */
@@ -140,6 +142,8 @@ void read_expect(Stream *stream); /* before a task parks that takes what comes: 
 bool read_arrived(Stream *stream, const char *data, size_t size); /* by a filter; false: no memory */
 char *read_room(Stream *stream, size_t least, size_t *size); /* for a filter: what it feeds from there is not copied */
 void read_ended(Stream *stream);  /* the peer has sent everything */
+void read_take(Stream *stream, char *slab, ssize_t size); /* what came into a block of SLAB_SIZE, which is the stream's
+                                                           * now; 0: the end, or a uv status */
 void read_now(Stream *stream);    /* does so, into the empty buffer, if something has come */
 
 /* info.c */
@@ -158,6 +162,7 @@ int f_at_eof(lua_State *L);
 /* write.c */
 void write_flush(Stream *stream); /* gives `out` to libuv if nothing is under way, then the end of stream */
 void write_drop(Stream *stream);
+void write_done(Stream *stream, int status); /* `flight` is gone */
 void write_level(Stream *stream); /* `kept` or the limits have changed */
 void write_raw(Stream *stream, uv_buf_t *bufs, unsigned count); /* past the filter */
 static inline size_t write_size(const Stream *stream) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "io/file.h"
 #include "io/filter.h"
 #include "kernel/fail.h"
 
@@ -40,8 +41,9 @@ static void lose(Stream *stream, int status) {
 
 static void on_shutdown(uv_shutdown_t *request, int status) { UNUSED(request), UNUSED(status); }
 
-static void on_written(uv_write_t *request, int status) {
-  Stream *stream = container_of(request, Stream, request.write);
+static void on_written(uv_write_t *request, int status) { write_done(container_of(request, Stream, request.write), status); }
+
+void write_done(Stream *stream, int status) {
   stream->writing = false;
   buffer_destroy(&stream->flight);
   if (stream->shut) return;
@@ -66,7 +68,7 @@ void write_flush(Stream *stream) {
     memset(&stream->out, 0, sizeof stream->out);
     stream->writing = true;
     uv_buf_t buf = {.base = buffer_data(&stream->flight), .len = size};
-    status = uv_write(&stream->request.write, &stream->uv, &buf, 1, on_written);
+    status = stream->file ? file_write(stream) : uv_write(&stream->request.write, &stream->uv, &buf, 1, on_written);
   } else if (stream->eof_wanted && !stream->eof_sent) {
     stream->eof_sent = true;
     if (stream_socket(stream)) {
@@ -86,7 +88,7 @@ void write_flush(Stream *stream) {
 void write_raw(Stream *stream, uv_buf_t *bufs, unsigned count) {
   if (UNLIKELY(stream->write_end)) return;
   size_t sent = 0;
-  if (LIKELY(!stream->writing)) {
+  if (LIKELY(!stream->writing && !stream->file)) {
     int status = uv_try_write(&stream->uv, bufs, count);
     if (UNLIKELY(status < 0 && status != UV_EAGAIN)) {
       lose(stream, status);
