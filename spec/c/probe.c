@@ -351,5 +351,6 @@ int luaopen_spec_probe(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, probe_task_functions, 0);
   luaL_setfuncs(L, probe_filter_functions, 0);
+  luaL_setfuncs(L, probe_pty_functions, 0);
   return 1;
 }

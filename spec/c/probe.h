@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the three files of the module spec.probe share: data that a push takes, and counters. */
+ * What the files of the module spec.probe share: data that a push takes, and counters. */
 #ifndef NEAP_SPEC_PROBE_H
 #define NEAP_SPEC_PROBE_H
 
@@ -24,6 +24,6 @@ extern struct Counters {
 Data *data_check(lua_State *L, int arg);
 int data_push(lua_State *L, void *data);
 
-extern const luaL_Reg probe_task_functions[], probe_filter_functions[];
+extern const luaL_Reg probe_task_functions[], probe_filter_functions[], probe_pty_functions[];
 
 #endif

@@ -83,13 +83,14 @@ int f_get_winsize(lua_State *L) {
   return 2;
 }
 
-/* No line editing, no echo; raw: no signals, no translation either. */
+/* No line editing, no echo; raw: no signals and no translation, of output either. */
 static void make_mode(struct termios *mode, bool raw) {
   mode->c_lflag &= ~(tcflag_t)(ECHO | ICANON);
   mode->c_cc[VMIN] = 1;
   mode->c_cc[VTIME] = 0;
   if (!raw) return;
   mode->c_iflag &= ~(tcflag_t)(BRKINT | ICRNL | INPCK | ISTRIP | IXON);
+  mode->c_oflag &= ~(tcflag_t)OPOST;
   mode->c_lflag &= ~(tcflag_t)(IEXTEN | ISIG);
   mode->c_cflag |= CS8;
 }
