@@ -280,7 +280,7 @@ static inline int neap_wait_fd(lua_State *L, int fd, int events, lua_KFunction k
  * Filters: a protocol between a stream and its socket
  * --------------------------------------------------------------------------------------------------- */
 
-/* What a filter does; all are callbacks, on the loop's thread. A negative uv error as result loses the
+/* What a filter does. All but `info` are callbacks, on the loop's thread. A negative uv error as result loses the
  * connection with that error, as neap_stream_fail. Of them received and write must be there, the others may be
  * NULL: then the peer's end is Lua's too. */
 typedef struct {
@@ -290,6 +290,8 @@ typedef struct {
   int (*write)(void *self, const char *data, size_t size);        /* Lua writes: send what it becomes */
   int (*write_eof)(void *self);                                   /* write_eof() or close(): send what ends it, once */
   void (*destroy)(void *self);                                    /* the last call; in lua_close at the latest */
+  void (*over)(void *self, int status);                           /* closed, aborted (UV_ECONNABORTED) or lost: wake who waits */
+  int (*info)(lua_State *L, void *self, const char *name);        /* function: get_extra_info(name): push and return 1; 0: unknown */
 } neap_filter;
 
 /* neap_filter_set: [-0, +0]  function
@@ -302,11 +304,39 @@ static inline neap_stream *neap_filter_set(lua_State *L, int index, const neap_f
 
 /* callback; 0 or a negative uv error. feed: bytes for Lua to read, copied; the stream's limits pause the socket.
  * feed_eof: nothing follows. send: bytes for the socket, copied when it does not take them at once; UV_EPIPE after
- * write_eof. fail: the connection is lost with this negative uv error; message, copied, says why, or NULL. */
+ * write_eof. fail: the connection is lost with this negative uv error; message, copied, says why, or NULL. What was
+ * sent before still leaves, then the socket is closed. */
 static inline int neap_stream_feed(neap_stream *stream, const char *data, size_t size);
 static inline void neap_stream_feed_eof(neap_stream *stream);
 static inline int neap_stream_send(neap_stream *stream, const char *data, size_t size);
 static inline void neap_stream_fail(neap_stream *stream, int status, const char *message);
+
+/* neap_stream_room: callback
+ *
+ * Where the next bytes to feed may be put, at least `least`: feeding from there copies nothing. How many there
+ * is room for comes in *size. NULL without memory. Valid until anything else is done with the stream. */
+static inline char *neap_stream_room(neap_stream *stream, size_t least, size_t *size);
+
+/* neap_stream_linger: callback
+ *
+ * How long close() waits for the peer, 0 unless set: meanwhile the filter goes on receiving, what it feeds is dropped, and
+ * the socket is closed after feed_eof, the peer's end or an error. After so many seconds it is closed in any case,
+ * and wait_closed() raises TimeoutError. */
+static inline void neap_stream_linger(neap_stream *stream, double seconds);
+
+/* neap_stream_hold: callback. The filter holds back so many bytes that Lua wrote: they count as unsent. */
+static inline void neap_stream_hold(neap_stream *stream, size_t size);
+
+/* neap_stream_fail_with: callback
+ *
+ * As neap_stream_fail; everybody who is told of the loss gets an error object that push makes, in the place of an OSError.
+ * The error is the stream's from now on, in the filter's own structure: destroy(error) is its end. */
+typedef struct neap_error neap_error;
+struct neap_error {
+  void (*push)(lua_State *L, neap_error *error); /* function: [-0, +1] */
+  void (*destroy)(neap_error *error);            /* callback */
+};
+static inline void neap_stream_fail_with(neap_stream *stream, int status, neap_error *error);
 
 /* ---------------------------------------------------------------------------------------------------
  * The table behind it
@@ -348,6 +378,10 @@ struct neap_api {
   void (*stream_feed_eof)(neap_stream *stream);
   int (*stream_send)(neap_stream *stream, const char *data, size_t size);
   void (*stream_fail)(neap_stream *stream, int status, const char *message);
+  char *(*stream_room)(neap_stream *stream, size_t least, size_t *size);
+  void (*stream_linger)(neap_stream *stream, double seconds);
+  void (*stream_hold)(neap_stream *stream, size_t size);
+  void (*stream_fail_with)(neap_stream *stream, int status, neap_error *error);
 };
 
 /* The table of a state; NULL: neap was not required, or is older than this header. */
@@ -483,6 +517,16 @@ static inline int neap_stream_send(neap_stream *stream, const char *data, size_t
 }
 static inline void neap_stream_fail(neap_stream *stream, int status, const char *message) {
   NEAP_API_IN(stream)->stream_fail(stream, status, message);
+}
+static inline char *neap_stream_room(neap_stream *stream, size_t least, size_t *size) {
+  return NEAP_API_IN(stream)->stream_room(stream, least, size);
+}
+static inline void neap_stream_linger(neap_stream *stream, double seconds) {
+  NEAP_API_IN(stream)->stream_linger(stream, seconds);
+}
+static inline void neap_stream_hold(neap_stream *stream, size_t size) { NEAP_API_IN(stream)->stream_hold(stream, size); }
+static inline void neap_stream_fail_with(neap_stream *stream, int status, neap_error *error) {
+  NEAP_API_IN(stream)->stream_fail_with(stream, status, error);
 }
 
 #ifdef __cplusplus

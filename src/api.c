@@ -205,6 +205,10 @@ const neap_api api_table = {
     .stream_feed_eof = filter_feed_eof,
     .stream_send = filter_send,
     .stream_fail = filter_fail,
+    .stream_room = filter_room,
+    .stream_linger = filter_linger,
+    .stream_hold = filter_hold,
+    .stream_fail_with = filter_fail_with,
 };
 
 void api_open(lua_State *L) {

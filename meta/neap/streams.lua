@@ -174,9 +174,11 @@ function neap.Stream:is_closing() end
 ---@field port integer
 ---@field family "inet"|"inet6"
 
----"peername" and "sockname" give a neap.Address, "socket" the number of the descriptor.
+---"peername" and "sockname" give a neap.Address, of a Unix domain socket the path ("" without one), "socket" or, of what
+---is none, "pipe" the number of the descriptor, "fd" the same of any, "peercred" of a Unix domain socket {pid =, uid =,
+---gid =} of the peer when it connected.
 ---Suspends: no. asyncio: StreamWriter.get_extra_info.
----@param name "peername"|"sockname"|"socket"|string
+---@param name "peername"|"sockname"|"socket"|"pipe"|"fd"|"peercred"|string
 ---@param default? any for a name it does not know
 ---@return any
 function neap.Stream:get_extra_info(name, default) end

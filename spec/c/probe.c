@@ -315,7 +315,7 @@ static int f_table(lua_State *L) {
 /* n = count(name) */
 static int f_count(lua_State *L) {
   static const char *const names[] = {"made",   "pushed", "dropped",  "cancels",   "worked",
-                                      "aborts", "ended",  "finished", "destroyed", NULL};
+                                      "aborts", "ended",  "finished", "destroyed", "over", "over_status", "forgiven", NULL};
   lua_pushinteger(L, ((atomic_int *)&counters)[luaL_checkoption(L, 1, NULL, names)]);
   return 1;
 }
@@ -351,5 +351,6 @@ int luaopen_spec_probe(lua_State *L) {
   luaL_setfuncs(L, functions, 0);
   luaL_setfuncs(L, probe_task_functions, 0);
   luaL_setfuncs(L, probe_filter_functions, 0);
+  luaL_setfuncs(L, probe_pty_functions, 0);
   return 1;
 }

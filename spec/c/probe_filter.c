@@ -130,16 +130,50 @@ static int status_received(void *self, const char *data, size_t size) {
 
 static int status_write(void *self, const char *data, size_t size) { return status_received(self, data, size); }
 
-static const char *const names[] = {"xor", "frames", "many", "echo", "fail", "status", "quiet", "bare", NULL};
+/* room: as xor, what is fed is made where the stream has room for it */
+static int room_received(void *self, const char *data, size_t size) {
+  Filter *it = self;
+  size_t room;
+  char *to = neap_stream_room(it->stream, size, &room);
+  if (!to || room < size) return -12;
+  for (size_t i = 0; i < size; i++) to[i] = (char)(data[i] ^ it->n);
+  return neap_stream_feed(it->stream, to, size);
+}
+
+/* hold: keeps back what Lua writes */
+static int hold_write(void *self, const char *data, size_t size) {
+  (void)data;
+  neap_stream_hold(((Filter *)self)->stream, size);
+  return 0;
+}
+
+static void on_over(void *self, int status) {
+  (void)self;
+  counters.over++;
+  counters.over_status = status;
+}
+
+static int push_info(lua_State *L, void *self, const char *name) {
+  if (strcmp(name, "mask") != 0) return 0;
+  lua_pushinteger(L, ((Filter *)self)->n);
+  return 1;
+}
+
+#define FILTER(received, ended, write, finish, destroy) \
+  {sizeof(neap_filter), received, ended, write, finish, destroy, on_over, push_info}
+
+static const char *const names[] = {"xor", "frames", "many", "echo", "fail", "status", "quiet", "room", "hold", "bare", NULL};
 static const neap_filter filters[] = {
-    {sizeof(neap_filter), xor_received, on_ended, xor_write, on_finish, on_destroy},
-    {sizeof(neap_filter), frames_received, on_ended, frames_write, frames_finish, on_destroy},
-    {sizeof(neap_filter), many_received, on_ended, plain_write, on_finish, on_destroy},
-    {sizeof(neap_filter), echo_received, on_ended, plain_write, on_finish, on_destroy},
-    {sizeof(neap_filter), fail_received, on_ended, plain_write, on_finish, on_destroy},
-    {sizeof(neap_filter), status_received, on_ended, status_write, on_finish, on_destroy},
-    {sizeof(neap_filter), xor_received, on_ended_quietly, xor_write, on_finish, on_destroy},
-    {sizeof(neap_filter), xor_received, NULL, xor_write, NULL, NULL},
+    FILTER(xor_received, on_ended, xor_write, on_finish, on_destroy),
+    FILTER(frames_received, on_ended, frames_write, frames_finish, on_destroy),
+    FILTER(many_received, on_ended, plain_write, on_finish, on_destroy),
+    FILTER(echo_received, on_ended, plain_write, on_finish, on_destroy),
+    FILTER(fail_received, on_ended, plain_write, on_finish, on_destroy),
+    FILTER(status_received, on_ended, status_write, on_finish, on_destroy),
+    FILTER(xor_received, on_ended_quietly, xor_write, on_finish, on_destroy),
+    FILTER(room_received, on_ended, xor_write, on_finish, on_destroy),
+    FILTER(xor_received, on_ended, hold_write, on_finish, on_destroy),
+    {.size = sizeof(neap_filter), .received = xor_received, .write = xor_write},
 };
 
 static int call_set(lua_State *L) {
@@ -201,6 +235,39 @@ static int f_fail(lua_State *L) {
   return 0;
 }
 
+/* linger(filter, seconds) */
+static int f_linger(lua_State *L) {
+  neap_stream_linger(check_filter(L)->stream, luaL_checknumber(L, 2));
+  return 0;
+}
+
+/* hold(filter, size) */
+static int f_hold(lua_State *L) {
+  neap_stream_hold(check_filter(L)->stream, (size_t)luaL_checkinteger(L, 2));
+  return 0;
+}
+
+typedef struct {
+  neap_error base;
+  lua_Integer n;
+} NumberError;
+
+static void number_push(lua_State *L, neap_error *error) { lua_pushinteger(L, ((NumberError *)error)->n); }
+
+static void number_destroy(neap_error *error) {
+  counters.forgiven++;
+  free(error);
+}
+
+/* fail_with(filter, status, n): the error is the number */
+static int f_fail_with(lua_State *L) {
+  NumberError *error = malloc(sizeof *error);
+  if (!error) return luaL_error(L, "not enough memory");
+  *error = (NumberError){{number_push, number_destroy}, luaL_checkinteger(L, 3)};
+  neap_stream_fail_with(check_filter(L)->stream, (int)luaL_checkinteger(L, 2), &error->base);
+  return 0;
+}
+
 /* free(filter): of a stream that never had a destroy, once it is closed */
 static int f_free(lua_State *L) {
   free(check_filter(L));
@@ -209,5 +276,6 @@ static int f_free(lua_State *L) {
 
 const luaL_Reg probe_filter_functions[] = {
     {"filter_set", f_filter_set}, {"feed", f_feed}, {"feed_eof", f_feed_eof}, {"send", f_send},
-    {"fail", f_fail},             {"free", f_free}, {NULL, NULL},
+    {"fail", f_fail},             {"free", f_free}, {"linger", f_linger},
+    {"hold", f_hold},             {"fail_with", f_fail_with}, {NULL, NULL},
 };

@@ -78,6 +78,13 @@ function loop.run_reports(body, options)
   return reports
 end
 
+-- How many descriptors the process has open.
+function loop.descriptors()
+  local n, listing = 0, assert(uv.fs_scandir "/proc/self/fd")
+  while uv.fs_scandir_next(listing) do n = n + 1 end
+  return n
+end
+
 -- n ticks, so that what is ready has run
 function loop.ticks(n)
   for _ = 1, n do neap.await(neap.sleep(0)) end

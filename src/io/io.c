@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "io/connect.h"
 #include "io/names.h"
+#include "io/descriptor.h"
 #include "io/poll.h"
 #include "io/race.h"
 #include "io/resolve.h"
@@ -28,9 +29,11 @@ Io *io_of(lua_State *L) {
   return io;
 }
 
+char *io_slab_take(Io *io) { return io->spares > 0 ? io->spare[--io->spares] : memory_resize(NULL, SLAB_SIZE); }
+
 char *io_slab(Io *io) {
-  if (LIKELY(io->slab != NULL)) return io->slab;
-  return io->slab = io->spares > 0 ? io->spare[--io->spares] : memory_resize(NULL, SLAB_SIZE);
+  if (UNLIKELY(io->slab == NULL)) io->slab = io_slab_take(io);
+  return io->slab;
 }
 
 void io_ignore_sigpipe(Io *io) {
@@ -74,6 +77,7 @@ static int box_gc(lua_State *L) {
   polls_close(io);
   while (io->spares > 0) memory_delete(io->spare[--io->spares]);
   memory_delete(io->slab);
+  memory_delete(io->room);
   memory_delete(io);
   return 0;
 }
@@ -97,5 +101,7 @@ void io_open(lua_State *L, Core *core) {
   functions_open(L, core, names_functions);
   functions_open(L, core, connect_functions);
   functions_open(L, core, server_functions);
+  functions_open(L, core, local_functions);
+  functions_open(L, core, descriptor_functions);
   functions_open(L, core, poll_functions);
 }

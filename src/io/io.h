@@ -11,6 +11,7 @@ enum { SLAB_SIZE = 65536, SLABS_SPARE = 8 };
 typedef struct {
   Core *core;   /* borrowed */
   char *slab;   /* block of SLAB_SIZE; NULL: made at the next read */
+  char *room;   /* the same, for what filters make of it */
   char *spare[SLABS_SPARE]; /* blocks of SLAB_SIZE */
   int spares;
   bool quiet;   /* SIGPIPE was seen to */
@@ -23,6 +24,7 @@ void io_open(lua_State *L, Core *core); /* registers classes and functions in th
 void io_close(lua_State *L, Core *core); /* closes all there is; the functions raise from then on */
 Io *io_of(lua_State *L);
 char *io_slab(Io *io);                 /* the shared one; NULL: out of memory */
+char *io_slab_take(Io *io);            /* a block of SLAB_SIZE, the caller's; NULL: out of memory */
 void io_slab_used(Io *io);             /* it is somebody's now: the next read has another */
 void io_slab_give(Io *io, char *slab); /* a block of SLAB_SIZE that nobody needs; io may be NULL */
 

@@ -13,7 +13,7 @@
 enum { PAUSE_SECONDS = 1 };
 
 static void on_listener_closed(uv_handle_t *handle) {
-  Listener *listener = container_of((uv_tcp_t *)handle, Listener, tcp);
+  Listener *listener = container_of(handle, Listener, handle);
   Server *server = listener->server;
   listener->open = false;
   if (listener->again && !server->closed) return; /* when the pause is over */
@@ -22,11 +22,17 @@ static void on_listener_closed(uv_handle_t *handle) {
   server_settled(server);
 }
 
+/* The file goes first: somebody else may bind the path as soon as nothing listens. */
+static void close_handle(Listener *listener) {
+  if (listener->server->local) local_unbind(listener->server->local);
+  uv_close(&listener->handle, on_listener_closed);
+}
+
 void listener_close(Listener *listener) {
   if (!listener->open)
-    on_listener_closed((uv_handle_t *)&listener->tcp);
-  else if (!uv_is_closing((uv_handle_t *)&listener->tcp))
-    uv_close((uv_handle_t *)&listener->tcp, on_listener_closed);
+    on_listener_closed(&listener->handle);
+  else if (!uv_is_closing(&listener->handle))
+    close_handle(listener);
 }
 
 static void pause_listening(Server *server) {
@@ -37,7 +43,7 @@ static void pause_listening(Server *server) {
 /* Is there one more descriptor? */
 static bool descriptors_left(const Listener *listener) {
   uv_os_fd_t own;
-  if (uv_fileno((const uv_handle_t *)&listener->tcp, &own) < 0) return true;
+  if (uv_fileno(&listener->handle, &own) < 0) return true;
   int fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) return false;
   close(fd);
@@ -50,7 +56,7 @@ static bool take(Listener *listener) {
   int status;
   Stream *stream = stream_new(server->io, &server->options, &status);
   if (!stream) return false;
-  status = uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&stream->tcp);
+  status = uv_accept(&listener->uv, &stream->uv);
   if (status < 0) {
     stream_shut(stream); /* nobody holds it: freed when closed */
     return true;
@@ -64,7 +70,7 @@ static bool take(Listener *listener) {
 }
 
 static void on_connection(uv_stream_t *handle, int status) {
-  Listener *listener = container_of((uv_tcp_t *)handle, Listener, tcp);
+  Listener *listener = container_of(handle, Listener, uv);
   if (listener->server->closed) return;
   if (status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOMEM || status == UV_ENOBUFS) {
     listener->again = true; /* libuv would ask the kernel again and again */
@@ -84,9 +90,27 @@ static int open_reuseport(Listener *listener, const Address *address) {
   return status;
 }
 
+/* As listen_at, at server->local. */
+static int listen_at_local(Listener *listener) {
+  Server *server = listener->server;
+  int status = uv_pipe_init(server->core->loop, &listener->pipe, 0);
+  if (status < 0) return status;
+  listener->handle.data = NULL;
+  listener->open = true;
+  int fd = local_bind(server->local);
+  if (fd < 0) return fd;
+  status = uv_pipe_open(&listener->pipe, fd);
+  if (status < 0)
+    close(fd);
+  else
+    status = uv_listen(&listener->uv, server->backlog, on_connection);
+  return status;
+}
+
 /* Opens the handle at listener->address. After an error it is closing, or was never open. */
 static int listen_at(Listener *listener) {
   Server *server = listener->server;
+  if (server->local) return listen_at_local(listener);
   Address *address = &listener->address;
   int status = uv_tcp_init(server->core->loop, &listener->tcp);
   if (status < 0) return status;
@@ -95,7 +119,7 @@ static int listen_at(Listener *listener) {
   int size = sizeof *address;
   if (server->reuseport) status = open_reuseport(listener, address);
   if (status == 0) status = uv_tcp_bind(&listener->tcp, &address->any, listener->only6 ? UV_TCP_IPV6ONLY : 0);
-  if (status == 0) status = uv_listen((uv_stream_t *)&listener->tcp, server->backlog, on_connection);
+  if (status == 0) status = uv_listen(&listener->uv, server->backlog, on_connection);
   if (status == 0) status = uv_tcp_getsockname(&listener->tcp, &address->any, &size);
   return status;
 }
@@ -104,7 +128,7 @@ int listen_on(Server *server, const Address *address, bool only6) {
   Listener *listener = memory_new(sizeof *listener);
   if (!listener) return UV_ENOMEM;
   listener->server = server;
-  listener->address = *address;
+  if (address) listener->address = *address;
   listener->only6 = only6;
   list_create(&listener->link);
   list_append(&server->listeners, &listener->link);

@@ -22,7 +22,7 @@ static int take(lua_State *L, Stream *stream, size_t size, size_t without) {
   return 1;
 }
 
-static int raise_end(lua_State *L, Stream *stream) { return stream_raise(L, stream->read_end, stream->why ? stream->why : "read"); }
+static int raise_end(lua_State *L, Stream *stream) { return stream_raise_end(L, stream, stream->read_end, "read"); }
 
 static int raise_incomplete(lua_State *L, Stream *stream, lua_Integer expected) {
   size_t size = buffer_size(&stream->in);
@@ -172,6 +172,13 @@ static int start_read(lua_State *L, Core *core, Task *task, Op *op) {
 
 enum { READ_SOME, READ_ALL, READ_EXACTLY, READ_LINE, READ_UNTIL };
 
+/* The stream at index 1, which can be read from. */
+static StreamBox *check_readable(lua_State *L) {
+  StreamBox *box = stream_check(L, 1);
+  if (UNLIKELY(!box->stream->readable)) fail_raise(L, FAIL_RUNTIME, "the stream is not open for reading");
+  return box;
+}
+
 static int push_read(lua_State *L, int kind, const char *what, lua_Integer integer, int n) {
   Op *op = op_new(L, start_read, what, 1, n);
   op->number = kind;
@@ -205,7 +212,7 @@ static lua_Integer check_count(lua_State *L, int arg, lua_Integer least) {
 
 /* awaitable = stream:read([n | "a" | "l" | "L"]) */
 int f_read(lua_State *L) {
-  StreamBox *box = stream_check(L, 1);
+  StreamBox *box = check_readable(L);
   if (LIKELY(lua_isinteger(L, 2)) && lua_tointeger(L, 2) == box->read_size && box->read_size > 0) {
     lua_getiuservalue(L, 1, STREAM_READ_OP);
     return 1;
@@ -223,19 +230,19 @@ int f_read(lua_State *L) {
 
 /* awaitable = stream:readexactly(n) */
 int f_readexactly(lua_State *L) {
-  stream_check(L, 1);
+  check_readable(L);
   return push_read(L, READ_EXACTLY, "neap.Stream:readexactly", check_count(L, 2, 0), 0);
 }
 
 /* awaitable = stream:readline() */
 int f_readline(lua_State *L) {
-  stream_check(L, 1);
+  check_readable(L);
   return push_line(L, false);
 }
 
 /* for line in stream:lines(["l" | "L"]) */
 int f_lines(lua_State *L) {
-  stream_check(L, 1);
+  check_readable(L);
   lua_settop(L, 2);
   await_push_function(L, core_of(L));
   if (lua_isnil(L, 2)) return push_line(L, true) + 1;
@@ -252,7 +259,7 @@ static size_t check_separator(lua_State *L, int index) {
 
 /* awaitable = stream:readuntil([separator | {separator, ...}]) */
 int f_readuntil(lua_State *L) {
-  stream_check(L, 1);
+  check_readable(L);
   lua_settop(L, 2);
   if (lua_isnil(L, 2)) {
     lua_pushliteral(L, "\n");

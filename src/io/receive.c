@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/memory.h"
+#include "io/file.h"
 #include "io/filter.h"
 
 enum {
@@ -24,7 +26,7 @@ void read_wake(Stream *stream) {
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
+  Stream *stream = container_of(handle, Stream, handle);
   UNUSED(suggested);
   if (UNLIKELY(stream->filter != NULL)) {
     buf->base = io_slab(stream->io);
@@ -60,23 +62,24 @@ static bool keep(Stream *stream, const uv_buf_t *buf, size_t size) {
 }
 
 /* libuv tells a reset that comes together with the last bytes as an end of stream (1.44, Linux: POLLHUP
- * after a partial read). 0: it is the end. */
-static int reset_status(Stream *stream) {
+ * after a partial read). Linux tells the end of what runs in a terminal as an error. */
+static int end_status(const Stream *stream, int status) {
   int error = 0;
   socklen_t size = sizeof error;
-  uv_os_fd_t fd;
-  if (uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return 0;
-  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : 0;
+  if (status == UV_EIO && stream->kind == STREAM_TTY) return UV_EOF;
+  if (status != UV_EOF || !stream_socket(stream)) return status;
+  return getsockopt(stream_fd(stream), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error ? -error : UV_EOF;
 }
 
 void read_ended(Stream *stream) {
   read_pause(stream);
-  if (stream->write_end) { /* nothing goes in either direction any more */
+  if (stream->write_end && stream->writable) { /* nothing goes in either direction any more */
     stream_fail(stream, stream->write_end);
     return;
   }
   stream->read_end = UV_EOF;
   read_wake(stream);
+  if (!stream->writable) stream_shut(stream); /* nothing is left to do with it */
 }
 
 static void on_end(Stream *stream) {
@@ -99,18 +102,37 @@ static void arrived(Stream *stream) {
     read_pause(stream);
 }
 
+char *read_room(Stream *stream, size_t least, size_t *size) {
+  Io *io = stream->io;
+  size_t tail = buffer_tail(&stream->in);
+  if (tail >= least && tail >= TAIL) {
+    *size = tail;
+    return stream->in.base + stream->in.end;
+  }
+  *size = SLAB_SIZE;
+  if (least > SLAB_SIZE || !io) return NULL;
+  if (!io->room) io->room = io_slab_take(io);
+  return io->room;
+}
+
 bool read_arrived(Stream *stream, const char *data, size_t size) {
-  if (!buffer_append(&stream->in, data, size)) return false;
+  Buffer *in = &stream->in;
+  if (data == stream->io->room && size >= ADOPT && buffer_size(in) == 0 && stream->reader) {
+    read_trim(stream);
+    *in = (Buffer){stream->io->room, 0, size, SLAB_SIZE};
+    stream->io->room = NULL;
+  } else if (in->base && data == in->base + in->end) {
+    in->end += size;
+  } else if (!buffer_append(in, data, size)) {
+    return false;
+  }
   arrived(stream);
   return true;
 }
 
 static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
-  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
-  if (size == UV_EOF) {
-    int status = reset_status(stream);
-    if (status < 0) size = status;
-  }
+  Stream *stream = container_of(handle, Stream, uv);
+  if (UNLIKELY(size < 0)) size = end_status(stream, (int)size);
   if (UNLIKELY(size > 0 && stream->filter)) {
     filter_received(stream, buf->base, (size_t)size);
   } else if (LIKELY(size > 0)) {
@@ -129,9 +151,32 @@ static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
   }
 }
 
+void read_take(Stream *stream, char *slab, ssize_t size) {
+  bool adopted = false;
+  if (size > 0 && stream->filter) {
+    filter_received(stream, slab, (size_t)size);
+  } else if (size > 0) {
+    adopted = size >= ADOPT && buffer_size(&stream->in) == 0;
+    if (adopted) {
+      read_trim(stream);
+      stream->in = (Buffer){slab, 0, (size_t)size, SLAB_SIZE};
+    }
+    if (adopted || buffer_append(&stream->in, slab, (size_t)size))
+      arrived(stream);
+    else
+      stream_fail(stream, UV_ENOMEM);
+  } else if (size == 0) {
+    on_end(stream);
+  } else {
+    stream_fail(stream, (int)size);
+  }
+  if (!adopted) io_slab_give(stream->io, slab);
+}
+
 void read_start(Stream *stream) {
-  if (stream->reading || stream->read_end || stream->closing || stream->ended) return;
-  int status = uv_read_start((uv_stream_t *)&stream->tcp, on_alloc, on_read);
+  if (stream->reading || stream->ended || stream->shut) return;
+  if ((stream->read_end || stream->closing) && !(stream->filter && filter_lingers(stream))) return;
+  int status = stream->file ? file_read(stream) : uv_read_start(&stream->uv, on_alloc, on_read);
   if (status < 0)
     stream_fail(stream, status);
   else
@@ -141,7 +186,7 @@ void read_start(Stream *stream) {
 void read_pause(Stream *stream) {
   if (!stream->reading) return;
   stream->reading = false;
-  uv_read_stop((uv_stream_t *)&stream->tcp);
+  if (!stream->file) uv_read_stop(&stream->uv);
 }
 
 void read_trim(Stream *stream) {
@@ -166,15 +211,19 @@ void read_now(Stream *stream) {
   if (LIKELY(!stream->ready)) return;
   stream->ready = false;
   char *slab = io_slab(stream->io);
-  uv_os_fd_t fd;
-  if (!slab || stream->read_end || uv_fileno((uv_handle_t *)&stream->tcp, &fd) < 0) return;
-  ssize_t size = recv(fd, slab, SLAB_SIZE, 0);
+  int fd = stream_fd(stream);
+  if (!slab || stream->read_end || fd < 0) return;
+  ssize_t size = read(fd, slab, SLAB_SIZE);
   if (LIKELY(size > 0)) {
     stream->latest = (size_t)size;
     adopt(stream, (size_t)size);
   } else if (size == 0) {
     on_end(stream);
   } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-    stream_fail(stream, -errno);
+    int status = end_status(stream, -errno);
+    if (status == UV_EOF)
+      on_end(stream);
+    else
+      stream_fail(stream, status);
   }
 }

@@ -14,6 +14,7 @@
 
 static void release(Server *server) {
   if (server->held || !list_empty(&server->listeners)) return;
+  memory_delete(server->local);
   memory_delete(server);
 }
 
@@ -103,12 +104,6 @@ static int server_gc(lua_State *L) {
 enum { AT_OP = 1, AT_BOX, AT_ADDRESSES, AT_TOP = AT_ADDRESSES };
 enum { ARG_HANDLER = 1, ARG_HOST, ARG_OPTIONS, ARG_WHERE };
 
-typedef struct {
-  StreamOptions stream;
-  int port, backlog;
-  bool reuseport;
-} ServerOptions;
-
 static int raise_listen(lua_State *L, Server *server, const Address *address, int status) {
   char text[ADDRESS_TEXT];
   server_close(server);
@@ -143,9 +138,18 @@ static void listen_any(lua_State *L, Server *server, int port) {
   if (status < 0) raise_listen(L, server, &address, status);
 }
 
-static int open_server(lua_State *L, Core *core) {
+static void listen_local(lua_State *L, Server *server, const Local *local) {
+  char text[120];
+  server->local = memory_new(sizeof *local);
+  if (server->local) *server->local = *local;
+  int status = server->local ? listen_on(server, NULL, false) : UV_ENOMEM;
+  if (status == 0) return;
+  server_close(server);
+  fail_raise_uv(L, status, lua_pushfstring(L, "listen on %s", local_text(local, text, sizeof text)));
+}
+
+int server_open(lua_State *L, Core *core) {
   ServerBox *box = lua_touserdata(L, AT_BOX);
-  Op *op = lua_touserdata(L, AT_OP);
   static const int from[] = {ARG_HANDLER, 0, ARG_WHERE}, to[] = {SERVER_HANDLER, SERVER_CONTEXT, SERVER_ORIGIN};
   for (int i = 0; i < 3; i++) {
     if (from[i])
@@ -164,8 +168,9 @@ static int open_server(lua_State *L, Core *core) {
   server->backlog = options->backlog;
   server->reuseport = options->reuseport;
   server->anchor = anchor_new(L, core, AT_BOX);
-  UNUSED(op);
-  if (lua_isnil(L, AT_ADDRESSES))
+  if (options->local.size)
+    listen_local(L, server, &options->local);
+  else if (lua_isnil(L, AT_ADDRESSES))
     listen_any(L, server, options->port);
   else
     listen_all(L, server, lua_touserdata(L, AT_ADDRESSES), options->port);
@@ -180,48 +185,57 @@ static int k_resolved(lua_State *L, int status, lua_KContext context) {
   Task *task = core->current;
   if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);
   Addresses *addresses = lua_touserdata(L, AT_ADDRESSES);
-  if (addresses->status == 0) return open_server(L, core);
+  if (addresses->status == 0) return server_open(L, core);
   lua_getiuservalue(L, AT_OP, ARG_HOST);
   return raise_unresolved(L, addresses->status, lua_tostring(L, -1));
 }
 
-static int start_server(lua_State *L, Core *core, Task *task, Op *op) {
-  UNUSED(op);
+void server_box_new(lua_State *L) {
   object_new(L, &server_type, sizeof(ServerBox), SERVER_SLOTS);
   lua_pushnil(L);
+}
+
+static int start_server(lua_State *L, Core *core, Task *task, Op *op) {
+  UNUSED(op);
+  server_box_new(L);
   lua_getiuservalue(L, AT_OP, ARG_HOST);
   if (lua_isnil(L, -1)) {
     lua_settop(L, AT_TOP);
-    return open_server(L, core);
+    return server_open(L, core);
   }
   Addresses *addresses = addresses_new(L);
   lua_replace(L, AT_ADDRESSES);
   bool here = resolve(L, core, task, addresses, lua_tostring(L, -1), 0, 0, true);
   lua_settop(L, AT_TOP);
-  if (here) return open_server(L, core);
+  if (here) return server_open(L, core);
   return wait_park(L, core, task, abort_resolve, k_resolved, (lua_KContext)core);
 }
 
-static void check_callable(lua_State *L, int arg) {
+void check_handler(lua_State *L, int arg) {
   if (lua_isfunction(L, arg)) return;
   if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL) argument_error(L, arg, "function");
   lua_pop(L, 1);
 }
 
+void server_options(lua_State *L, int arg, ServerOptions *options) {
+  memset(options, 0, sizeof *options);
+  options->stream = stream_options(L, arg);
+  size_t backlog = field_size(L, arg, "backlog", 128, 1);
+  options->backlog = backlog > 65535 ? 65535 : (int)backlog;
+}
+
 /* awaitable = start_server(handler, host, port [, {backlog =, limit =, nodelay =, reuseport =}]) */
 static int f_start_server(lua_State *L) {
   lua_settop(L, 4);
-  check_callable(L, 1);
+  check_handler(L, 1);
   if (lua_type(L, 2) == LUA_TSTRING && lua_rawlen(L, 2) == 0) {
     lua_pushnil(L);
     lua_replace(L, 2);
   }
   if (!lua_isnil(L, 2)) check_host(L, 2);
   ServerOptions *options = lua_newuserdatauv(L, sizeof *options, 0);
+  server_options(L, 4, options);
   options->port = check_port(L, 3, 0);
-  options->stream = stream_options(L, 4);
-  size_t backlog = field_size(L, 4, "backlog", 128, 1);
-  options->backlog = backlog > 65535 ? 65535 : (int)backlog;
   options->reuseport = field_flag(L, 4, "reuseport", false);
   lua_replace(L, 3);
   trace_where(L, L, 1);
@@ -269,11 +283,13 @@ static int f_is_serving(lua_State *L) {
   return 1;
 }
 
-/* address = server:getsockname(): {ip =, port =, family =}; nil once closed */
+/* address = server:getsockname(): {ip =, port =, family =} or a path; nil once closed */
 static int f_getsockname(lua_State *L) {
   Server *server = server_check(L, 1)->server;
   if (server->closed || list_empty(&server->listeners))
     lua_pushnil(L);
+  else if (server->local)
+    local_push(L, server->local);
   else
     address_push(L, &container_of(server->listeners.next, Listener, link)->address);
   return 1;
@@ -366,13 +382,14 @@ static int f_serve_forever(lua_State *L) {
 static int f_tostring(lua_State *L) {
   ServerBox *box = object_check(L, 1, &server_type);
   Server *server = box->server;
-  char text[ADDRESS_TEXT];
+  char text[120];
   if (!server || server->closed || list_empty(&server->listeners)) {
     lua_pushliteral(L, "neap.Server (closed)");
     return 1;
   }
   lua_pushfstring(L, "neap.Server (listening on %s)",
-                  address_text(&container_of(server->listeners.next, Listener, link)->address, text));
+                  server->local ? local_text(server->local, text, sizeof text)
+                                : address_text(&container_of(server->listeners.next, Listener, link)->address, text));
   return 1;
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/stream.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "base/memory.h"
+#include "io/file.h"
 #include "io/filter.h"
+#include "io/local.h"
 #include "io/server.h"
+#include "io/terminal.h"
 #include "kernel/fail.h"
 #include "kernel/report.h"
 
@@ -36,17 +36,25 @@ int stream_raise(lua_State *L, int status, const char *what) {
   return fail_raise_uv(L, status, status == UV_ECONNABORTED ? "the stream was closed" : what);
 }
 
+int stream_raise_end(lua_State *L, Stream *stream, int status, const char *what) {
+  if (!stream->why) return stream_raise(L, status, what);
+  stream->why->push(L, stream->why);
+  return lua_error(L);
+}
+
 /* ---- the block ---- */
 
 static void release(Stream *stream) {
   if (stream->held || !stream->closed) return;
   buffer_destroy(&stream->in);
-  memory_delete(stream->why);
+  filter_forgive(stream);
+  memory_delete(stream->ends);
   memory_delete(stream);
 }
 
-static void on_closed(uv_handle_t *handle) {
-  Stream *stream = container_of((uv_tcp_t *)handle, Stream, tcp);
+static void on_closed(uv_handle_t *handle) { stream_closed(container_of(handle, Stream, handle)); }
+
+void stream_closed(Stream *stream) {
   stream->closed = true;
   if (stream->filter) filter_destroy(stream);
   list_remove(&stream->all);
@@ -58,19 +66,27 @@ static void on_closed(uv_handle_t *handle) {
   release(stream);
 }
 
+static int handle_open(uv_loop_t *loop, Stream *stream) {
+  if (stream->kind == STREAM_TCP) return uv_tcp_init(loop, &stream->tcp);
+  if (stream->kind == STREAM_FILE) return 0;
+  return uv_pipe_init(loop, &stream->pipe, 0);
+}
+
 Stream *stream_new(Io *io, const StreamOptions *options, int *status) {
   io_ignore_sigpipe(io);
   Stream *stream = memory_new(sizeof *stream);
   *status = UV_ENOMEM;
   if (!stream) return NULL;
-  *status = uv_tcp_init(io->core->loop, &stream->tcp);
+  stream->kind = options->kind;
+  *status = handle_open(io->core->loop, stream);
   if (*status < 0) {
     memory_delete(stream);
     return NULL;
   }
-  stream->tcp.data = NULL; /* luv takes every handle with data for its own */
+  stream->handle.data = NULL; /* luv takes every handle with data for its own */
   stream->core = io->core;
   stream->io = io;
+  stream->readable = stream->writable = true;
   stream->limit = options->limit;
   stream->high = STREAM_HIGH;
   stream->low = STREAM_LOW;
@@ -83,13 +99,45 @@ Stream *stream_new(Io *io, const StreamOptions *options, int *status) {
   return stream;
 }
 
+Stream *stream_on(Io *io, const StreamOptions *options, int fd, int *status) {
+  Stream *stream = stream_new(io, options, status);
+  if (!stream) return NULL;
+  if (stream->kind == STREAM_FILE)
+    *status = (stream->file = file_new(stream, fd)) ? 0 : UV_ENOMEM;
+  else
+    *status = stream->kind == STREAM_TCP ? uv_tcp_open(&stream->tcp, fd) : uv_pipe_open(&stream->pipe, fd);
+  if (*status == 0) return stream;
+  if (stream->kind == STREAM_FILE)
+    stream_closed(stream);
+  else
+    stream_shut(stream); /* nobody holds it: freed when closed */
+  return NULL;
+}
+
+void stream_direct(Stream *stream, bool readable, bool writable) {
+  if (!readable) stream->read_end = UV_EOF;
+  if (!writable) stream->write_end = UV_EBADF;
+  stream->readable = readable;
+  stream->writable = writable;
+}
+
 void stream_opened(Stream *stream, const StreamOptions *options) {
-  int size = sizeof stream->peer;
-  if (uv_tcp_getpeername(&stream->tcp, &stream->peer.any, &size) < 0) stream->peer.any.sa_family = 0;
-  size = sizeof stream->self;
-  if (uv_tcp_getsockname(&stream->tcp, &stream->self.any, &size) < 0) stream->self.any.sa_family = 0;
-  if (options->nodelay) uv_tcp_nodelay(&stream->tcp, 1);
-  read_start(stream);
+  if (stream->kind == STREAM_TCP) {
+    int size = sizeof stream->peer;
+    if (uv_tcp_getpeername(&stream->tcp, &stream->peer.any, &size) < 0) stream->peer.any.sa_family = 0;
+    size = sizeof stream->self;
+    if (uv_tcp_getsockname(&stream->tcp, &stream->self.any, &size) < 0) stream->self.any.sa_family = 0;
+    if (options->nodelay) uv_tcp_nodelay(&stream->tcp, 1);
+  } else if (stream->kind == STREAM_LOCAL) {
+    stream->ends = ends_new(stream_fd(stream));
+  }
+  if (!options->lazy) read_start(stream);
+}
+
+int stream_fd(const Stream *stream) {
+  uv_os_fd_t fd;
+  if (stream->kind == STREAM_FILE) return stream->shut ? -1 : file_fd(stream);
+  return !stream->shut && uv_fileno(&stream->handle, &fd) == 0 ? fd : -1;
 }
 
 /* ---- its end ---- */
@@ -99,13 +147,22 @@ void stream_end(Stream *stream, int status) {
   if (!stream->write_end) stream->write_end = status;
   read_wake(stream);
   tasks_wake(stream->core, &stream->drainers);
+  if (stream->filter) filter_over(stream, status);
+}
+
+void stream_settle(Stream *stream) {
+  if (stream->closing && !stream->writing && !(stream->filter && filter_lingers(stream))) stream_shut(stream);
 }
 
 void stream_shut(Stream *stream) {
   if (stream->shut) return;
   stream->closing = stream->shut = true;
   stream->reading = false;
-  uv_close((uv_handle_t *)&stream->tcp, on_closed);
+  if (stream->terminal) terminal_restore(stream);
+  if (stream->file)
+    file_shut(stream);
+  else
+    uv_close(&stream->handle, on_closed);
 }
 
 void stream_close(Stream *stream) {
@@ -113,18 +170,17 @@ void stream_close(Stream *stream) {
   if (stream->filter) filter_finish(stream);
   if (stream->closing) return; /* its filter failed */
   stream->closing = true;
-  read_pause(stream);
-  bool flushed = !stream->writing;
+  if (!stream->filter || !filter_stays(stream)) read_pause(stream);
   stream_end(stream, UV_ECONNABORTED);
-  if (flushed) stream_shut(stream);
+  stream_settle(stream);
 }
 
 /* Drops everything; the peer shall not take it for an end of stream. */
 static void reset(Stream *stream) {
   write_drop(stream);
   stream->closing = true;
-  if (uv_tcp_close_reset(&stream->tcp, on_closed) < 0) { /* not connected, or its end is being sent */
-    stream_shut(stream);
+  if (stream->kind != STREAM_TCP || uv_tcp_close_reset(&stream->tcp, on_closed) < 0) {
+    stream_shut(stream); /* also when it is not connected, or its end is being sent */
     return;
   }
   stream->shut = true;
@@ -155,6 +211,8 @@ void stream_orphan(Stream *stream) {
   stream->io = NULL;
   stream_shut(stream);
   if (stream->filter) filter_destroy(stream); /* now: its module may be unloaded before the handle is closed */
+  filter_forgive(stream);
+  if (stream->file) file_orphan(stream);
 }
 
 /* ---- the box ---- */
@@ -202,20 +260,7 @@ bool field_flag(lua_State *L, int arg, const char *field, bool otherwise) {
 
 StreamOptions stream_options(lua_State *L, int arg) {
   if (!lua_isnoneornil(L, arg)) luaL_checktype(L, arg, LUA_TTABLE);
-  return (StreamOptions){field_size(L, arg, "limit", STREAM_LIMIT, 1), field_flag(L, arg, "nodelay", true)};
-}
-
-enum { STREAM_TEXT = 2 * ADDRESS_TEXT + 48 };
-
-static char *stream_text(const Stream *stream, char text[STREAM_TEXT]) {
-  char self[ADDRESS_TEXT], peer[ADDRESS_TEXT];
-  const char *state = stream->closed     ? "closed"
-                      : stream->closing  ? "closing"
-                      : !stream->read_end ? "open"
-                      : stream->read_end == UV_EOF ? "open, at end of stream" : "lost";
-  snprintf(text, STREAM_TEXT, "neap.Stream (%s, %s -> %s)", state, address_text(&stream->self, self),
-           address_text(&stream->peer, peer));
-  return text;
+  return (StreamOptions){.limit = field_size(L, arg, "limit", STREAM_LIMIT, 1), .nodelay = field_flag(L, arg, "nodelay", true)};
 }
 
 /* An unreferenced stream is closed. Whoever waited in it is gone too: the Lua state closes. */
@@ -263,7 +308,7 @@ static int f_is_closing(lua_State *L) {
 }
 
 static int end_wait_closed(lua_State *L, Stream *stream) {
-  if (stream->loss) return stream_raise(L, stream->loss, stream->why ? stream->why : "connection lost");
+  if (stream->loss) return stream_raise_end(L, stream, stream->loss, "connection lost");
   return 0;
 }
 
@@ -288,27 +333,6 @@ static int start_wait_closed(lua_State *L, Core *core, Task *task, Op *op) {
 static int f_wait_closed(lua_State *L) {
   stream_check(L, 1);
   op_new(L, start_wait_closed, "neap.Stream:wait_closed", 1, 0);
-  return 1;
-}
-
-/* value = stream:get_extra_info(name [, default]): "peername", "sockname", "socket" (its number) */
-static int f_get_extra_info(lua_State *L) {
-  Stream *stream = stream_check(L, 1)->stream;
-  static const char *const names[] = {"peername", "sockname", "socket", NULL};
-  const char *name = luaL_checkstring(L, 2);
-  lua_settop(L, 3);
-  uv_os_fd_t fd;
-  for (int i = 0; names[i]; i++) {
-    if (strcmp(names[i], name) != 0) continue;
-    if (i < 2)
-      address_push(L, i == 0 ? &stream->peer : &stream->self);
-    else if (!stream->shut && uv_fileno((uv_handle_t *)&stream->tcp, &fd) == 0)
-      lua_pushinteger(L, (lua_Integer)fd);
-    else
-      lua_pushnil(L);
-    if (lua_isnil(L, -1)) lua_pop(L, 1);
-    return 1;
-  }
   return 1;
 }
 
@@ -341,6 +365,9 @@ static const luaL_Reg methods[] = {
     {"abort", f_abort},
     {"is_closing", f_is_closing},
     {"get_extra_info", f_get_extra_info},
+    {"isatty", f_isatty},
+    {"get_winsize", f_get_winsize},
+    {"set_tty_mode", f_set_tty_mode},
     {NULL, NULL},
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "io/file.h"
 #include "io/filter.h"
 #include "kernel/fail.h"
 
@@ -17,6 +18,14 @@ enum { AT_ONCE = 16 }; /* pieces that one call writes without joining them */
 void write_drop(Stream *stream) {
   buffer_destroy(&stream->out);
   stream->above = false;
+}
+
+void write_level(Stream *stream) {
+  size_t size = write_size(stream);
+  if (size > stream->high) stream->above = true;
+  if (!stream->above || size > stream->low) return;
+  stream->above = false;
+  tasks_wake(stream->core, &stream->drainers);
 }
 
 /* Nothing can be sent any more. What a peer sent before it went away can still be read. */
@@ -32,8 +41,9 @@ static void lose(Stream *stream, int status) {
 
 static void on_shutdown(uv_shutdown_t *request, int status) { UNUSED(request), UNUSED(status); }
 
-static void on_written(uv_write_t *request, int status) {
-  Stream *stream = container_of(request, Stream, request.write);
+static void on_written(uv_write_t *request, int status) { write_done(container_of(request, Stream, request.write), status); }
+
+void write_done(Stream *stream, int status) {
   stream->writing = false;
   buffer_destroy(&stream->flight);
   if (stream->shut) return;
@@ -46,7 +56,7 @@ static void on_written(uv_write_t *request, int status) {
     stream->above = false;
     tasks_wake(stream->core, &stream->drainers);
   }
-  if (stream->closing && !stream->writing) stream_shut(stream);
+  stream_settle(stream);
 }
 
 void write_flush(Stream *stream) {
@@ -58,10 +68,15 @@ void write_flush(Stream *stream) {
     memset(&stream->out, 0, sizeof stream->out);
     stream->writing = true;
     uv_buf_t buf = {.base = buffer_data(&stream->flight), .len = size};
-    status = uv_write(&stream->request.write, (uv_stream_t *)&stream->tcp, &buf, 1, on_written);
+    status = stream->file ? file_write(stream) : uv_write(&stream->request.write, &stream->uv, &buf, 1, on_written);
   } else if (stream->eof_wanted && !stream->eof_sent) {
     stream->eof_sent = true;
-    status = uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, on_shutdown);
+    if (stream_socket(stream)) {
+      status = uv_shutdown(&stream->shutdown, &stream->uv, on_shutdown);
+    } else { /* its only direction */
+      stream->write_end = UV_EOF;
+      stream_close(stream);
+    }
   }
   if (status >= 0) return;
   stream->writing = false;
@@ -73,8 +88,8 @@ void write_flush(Stream *stream) {
 void write_raw(Stream *stream, uv_buf_t *bufs, unsigned count) {
   if (UNLIKELY(stream->write_end)) return;
   size_t sent = 0;
-  if (LIKELY(!stream->writing)) {
-    int status = uv_try_write((uv_stream_t *)&stream->tcp, bufs, count);
+  if (LIKELY(!stream->writing && !stream->file)) {
+    int status = uv_try_write(&stream->uv, bufs, count);
     if (UNLIKELY(status < 0 && status != UV_EAGAIN)) {
       lose(stream, status);
       return;
@@ -107,7 +122,7 @@ static inline void transmit(Stream *stream, uv_buf_t *bufs, unsigned count) {
 /* ---- awaiting room ---- */
 
 static int end_drain(lua_State *L, Stream *stream) {
-  if (UNLIKELY(stream->write_end)) return stream_raise(L, stream->write_end, stream->why ? stream->why : "write");
+  if (UNLIKELY(stream->write_end && stream->write_end != UV_EOF)) return stream_raise_end(L, stream, stream->write_end, "write");
   return 0;
 }
 
@@ -144,8 +159,14 @@ static void push_drain(lua_State *L) {
 
 /* ---- the Lua side ---- */
 
-static Stream *check_writable(lua_State *L) {
+static Stream *check_direction(lua_State *L) {
   Stream *stream = stream_check(L, 1)->stream;
+  if (UNLIKELY(!stream->writable)) fail_raise(L, FAIL_RUNTIME, "the stream is not open for writing");
+  return stream;
+}
+
+static Stream *check_writable(lua_State *L) {
+  Stream *stream = check_direction(L);
   if (UNLIKELY(stream->eof_wanted)) fail_raise(L, FAIL_RUNTIME, "write after write_eof");
   return stream;
 }
@@ -159,7 +180,7 @@ int f_write(lua_State *L) {
   Stream *stream = check_writable(L);
   int n = lua_gettop(L) - 1;
   for (int i = 1; i <= n; i++) check_data(L, i + 1);
-  if (UNLIKELY(n > AT_ONCE)) {
+  if (UNLIKELY(n > AT_ONCE || (stream->filter && n > 1))) { /* a filter makes one message of it */
     lua_concat(L, n);
     n = 1;
   }
@@ -195,14 +216,18 @@ int f_writelines(lua_State *L) {
 
 /* awaitable = stream:drain() */
 int f_drain(lua_State *L) {
-  stream_check(L, 1);
+  check_direction(L);
   push_drain(L);
   return 1;
 }
 
+/* Can the peer be shown an end while its own bytes still come, or do none come anyway? */
+static bool has_half(const Stream *stream) { return stream_socket(stream) || !stream->readable; }
+
 /* stream:write_eof(): after what was written; reading goes on */
 int f_write_eof(lua_State *L) {
-  Stream *stream = stream_check(L, 1)->stream;
+  Stream *stream = check_direction(L);
+  if (!has_half(stream)) fail_raise(L, FAIL_RUNTIME, "a terminal or a pipe of both directions has no end to send");
   if (stream->eof_wanted || stream->write_end) return 0;
   if (stream->filter) filter_finish(stream);
   stream->eof_wanted = true;
@@ -212,8 +237,8 @@ int f_write_eof(lua_State *L) {
 
 /* can = stream:can_write_eof() */
 int f_can_write_eof(lua_State *L) {
-  stream_check(L, 1);
-  lua_pushboolean(L, 1);
+  const Stream *stream = stream_check(L, 1)->stream;
+  lua_pushboolean(L, stream->writable && has_half(stream));
   return 1;
 }
 
@@ -228,11 +253,7 @@ int f_set_write_buffer_limits(lua_State *L) {
   luaL_argcheck(L, low <= high, 2, "field 'low' is above field 'high'");
   stream->high = high;
   stream->low = low;
-  if (write_size(stream) > high) stream->above = true;
-  if (stream->above && write_size(stream) <= low) {
-    stream->above = false;
-    tasks_wake(stream->core, &stream->drainers);
-  }
+  write_level(stream);
   return 0;
 }
 

@@ -33,7 +33,8 @@ const char *uv_table_open(const uv_loop_t *loop);
   X(uv_ip4_addr) X(uv_ip6_addr) X(uv_ip4_name) X(uv_ip6_name) X(uv_replace_allocator)            \
   X(uv_mutex_init) X(uv_mutex_destroy) X(uv_mutex_lock) X(uv_mutex_trylock) X(uv_mutex_unlock)  \
   X(uv_queue_work) X(uv_poll_init) X(uv_poll_start) X(uv_poll_stop)                            \
-  X(uv_backend_fd) X(uv_backend_timeout) X(uv_loop_fork)
+  X(uv_backend_fd) X(uv_backend_timeout) X(uv_loop_fork)                                          \
+  X(uv_fs_read) X(uv_fs_write) X(uv_fs_req_cleanup) X(uv_pipe_init) X(uv_pipe_open) X(uv_pipe) X(uv_socketpair)
 
 #define UV_TABLE_FIELD(name) __typeof__(name) *name##_;
 typedef struct {
@@ -115,6 +116,13 @@ extern UvTable uv_table; /* filled once a process, never changed after */
 #define uv_backend_fd uv_table.uv_backend_fd_
 #define uv_backend_timeout uv_table.uv_backend_timeout_
 #define uv_loop_fork uv_table.uv_loop_fork_
+#define uv_fs_read uv_table.uv_fs_read_
+#define uv_fs_write uv_table.uv_fs_write_
+#define uv_fs_req_cleanup uv_table.uv_fs_req_cleanup_
+#define uv_pipe_init uv_table.uv_pipe_init_
+#define uv_pipe_open uv_table.uv_pipe_open_
+#define uv_pipe uv_table.uv_pipe_
+#define uv_socketpair uv_table.uv_socketpair_
 #endif
 
 #endif
