@@ -92,7 +92,7 @@ true	done
 true	nil
 false	ConnectionResetError
 false	OSError: not a protocol: protocol error (EPROTO)
-false	ConnectionResetError
+true	nil
 true	CancelledError
 0 filters left
 */
