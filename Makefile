@@ -111,6 +111,10 @@ endif
 fuzz: all ## the stored random programs, compared with CPython 3.13
 	$(call given,$(wildcard spec/verify/fuzz/diff.py),$(call with,$(BUILD)) sh tools/fuzz $(ARGS),no spec/verify/fuzz/diff.py)
 
+# Inputs of clang's libFuzzer; what breaks stays in build/fuzz-bytes.
+fuzz-bytes: amalgamation ## reads of a stream against a model, inputs made by libFuzzer; SECONDS=20
+	$(call given,$(shell command -v clang),sh tools/fuzz_bytes $(BUILD) $(or $(SECONDS),20),no clang)
+
 valgrind: all $(preload) ## specs under valgrind
 	@$(compile_spec) BUILD=$(BUILD)
 	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(BUILD)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
@@ -213,6 +217,6 @@ clean:
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | expand -t 16
 
-.PHONY: all lib lib-check env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz valgrind coverage tsan \
+.PHONY: all lib lib-check env setup demo test spec lint check asan stress stress-gc stress-shuffle oom fuzz fuzz-bytes valgrind coverage tsan \
   bench install install-module install-lib uninstall dist amalgamation rock deb luv-static clean help embed embed-native embed-asan embed-tsan embed-valgrind \
   embed-module bench-embed
