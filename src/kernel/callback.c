@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "kernel/context.h"
+#include "kernel/fail.h"
 #include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/task.h"
@@ -36,8 +37,10 @@ static void on_call(Core *core, Job *job) {
     return;
   }
   anchor_push(core, L, callback->anchor);
-  anchor_delete(core, callback->anchor);
-  callback->spent = true;
+  if (LIKELY(!callback->standing)) {
+    anchor_delete(core, callback->anchor);
+    callback->spent = true;
+  }
   lua_pushcfunction(L, trace_on_callback_error);
   bool contexts = core->contexts;
   if (UNLIKELY(contexts)) {
@@ -70,11 +73,15 @@ static void on_call(Core *core, Job *job) {
   lua_settop(L, top - contexts);
 }
 
-Callback *callback_new(lua_State *L, Core *core, int first) {
+static int check_count(lua_State *L, int first) {
   int n = lua_gettop(L) - first;
   if (n > USHRT_MAX - 8) luaL_error(L, "too many arguments");
-  bool context = core->contexts;
-  Callback *callback = object_make(L, core, &callback_type, sizeof *callback, n + 1 + context);
+  return n;
+}
+
+/* The object at the top, with user values for all of it, gets what it is to call. */
+static void callback_fill(lua_State *L, Core *core, Callback *callback, int first, bool context) {
+  int n = lua_gettop(L) - first - 1;
   callback->count = (uint16_t)n;
   callback->when = NAN;
   timer_setup(&callback->timer, on_call);
@@ -85,7 +92,24 @@ Callback *callback_new(lua_State *L, Core *core, int first) {
   lua_insert(L, first);
   for (int i = n + 1; i > 0; i--) lua_setiuservalue(L, first, i);
   callback->anchor = anchor_new(L, core, first);
+}
+
+Callback *callback_new(lua_State *L, Core *core, int first) {
+  int n = check_count(L, first);
+  bool context = core->contexts;
+  Callback *callback = object_make(L, core, &callback_type, sizeof *callback, n + 1 + context);
+  callback_fill(L, core, callback, first, context);
   return callback;
+}
+
+Standing *standing_new(lua_State *L, Core *core, int first, StandingFn dropped) {
+  int n = check_count(L, first);
+  bool context = core->contexts;
+  Standing *standing = object_new(L, &standing_type, sizeof *standing, n + 1 + context);
+  standing->callback.standing = true;
+  standing->dropped = dropped;
+  callback_fill(L, core, &standing->callback, first, context);
+  return standing;
 }
 
 bool callback_calls(lua_State *L, Core *core, Link *link, int function) {
@@ -103,7 +127,40 @@ static void drop(Core *core, Callback *callback) {
   callback->spent = callback->cancelled = true;
   timer_disarm(core, &callback->timer);
   anchor_delete(core, callback->anchor);
+  if (callback->standing) ((Standing *)callback)->dropped(core, (Standing *)callback);
 }
+
+/* standing, core */
+static int report_end(lua_State *L) {
+  Standing *standing = lua_touserdata(L, 1);
+  lua_createtable(L, 0, 3);
+  lua_pushliteral(L, "a handler will not be called any more");
+  lua_setfield(L, -2, "message");
+  fail_push_uv(L, standing->status, NULL);
+  lua_setfield(L, -2, "exception");
+  lua_pushvalue(L, 1);
+  lua_setfield(L, -2, "handle");
+  report(L, lua_touserdata(L, 2));
+  return 0;
+}
+
+static void on_end(Core *core, Job *job) {
+  Standing *standing = container_of(job, Standing, callback.timer.job);
+  uint32_t anchor = standing->callback.anchor;
+  if (standing->callback.spent) return;
+  standing->callback.spent = standing->callback.cancelled = true; /* the exception handler may cancel it: no matter */
+  core_call(core, report_end, anchor, "a handler will not be called any more");
+  anchor_delete(core, anchor);
+}
+
+void standing_fail(Core *core, Standing *standing, int status) {
+  standing->on = NULL;
+  standing->status = status;
+  standing->callback.timer.job.run = on_end;
+  standing_post(core, standing);
+}
+
+void standing_drop(Core *core, Standing *standing) { drop(core, &standing->callback); }
 
 void callback_drop(Core *core, Link *link) { drop(core, container_of(link, Callback, timer.job.link)); }
 
@@ -111,7 +168,7 @@ static void purge(Core *core, Head *head) { drop(core, (Callback *)head); }
 
 /* ---- the Lua side ---- */
 
-static void check_function(lua_State *L, int arg) {
+void check_function(lua_State *L, int arg) {
   if (lua_isfunction(L, arg)) return;
   if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL) argument_error(L, arg, "function");
   lua_pop(L, 1);
@@ -202,7 +259,7 @@ static int f_when(lua_State *L) {
 
 static int f_tostring(lua_State *L) {
   Callback *callback = object_check(L, 1, &callback_type);
-  lua_pushfstring(L, "neap.Handle (%s)", callback->cancelled ? "cancelled" : callback->spent ? "called" : "scheduled");
+  lua_pushfstring(L, "neap.Handle (%s)", callback->cancelled ? "cancelled" : callback->spent ? "called" : callback->standing ? "standing" : "scheduled");
   return 1;
 }
 
@@ -229,3 +286,4 @@ static const luaL_Reg methods[] = {{"cancel", f_cancel}, {"cancelled", f_cancell
 static const luaL_Reg metamethods[] = {{"__tostring", f_tostring}, {NULL, NULL}};
 
 const Type callback_type = {.name = "neap.Handle", .methods = methods, .metamethods = metamethods, .purge = purge, .meta = SERVICE_CALLBACK};
+const Type standing_type = {.name = "neap.Handle", .base = &callback_type, .purge = purge};

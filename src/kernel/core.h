@@ -98,6 +98,7 @@ struct Core {
   struct Mailbox *mailbox; /* held until the state is gone: neap_wake looks at it */
   Link outside;        /* neap_futures */
   int expected;        /* of those outside who may wake the loop */
+  int listening;       /* to so many signals, which do not keep the loop alive, but may end what looks like a deadlock */
   uint64_t budget;     /* hrtime at which drain() gives up its turn; 0: none */
   unsigned lost;       /* requests of the loop that never end, since only the parent of a fork has the threads */
   unsigned forks;      /* of the process, when the loop was made or mended */

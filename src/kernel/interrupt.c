@@ -7,7 +7,6 @@
 #include "kernel/interrupt.h"
 
 #include <dlfcn.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -20,7 +19,7 @@
 static struct sigaction before; /* what was there; belongs to who took SIGINT */
 static _Atomic(Core *) interrupted; /* signals are the process's: the core whose run() took SIGINT */
 
-static bool on_main_thread(void) { return syscall(SYS_gettid) == getpid(); }
+bool on_main_thread(void) { return syscall(SYS_gettid) == getpid(); }
 
 static void raise_interrupt(lua_State *L, lua_Debug *frame) {
   UNUSED(frame);
@@ -56,23 +55,37 @@ static bool of_interpreter(lua_State *L, void (*handler)(int)) {
   return is;
 }
 
-bool interrupt_take(lua_State *L, Core *core) {
-  struct sigaction now;
+bool interrupt_is_ours(lua_State *L, const struct sigaction *saved) {
+  if ((saved->sa_flags & SA_SIGINFO) || saved->sa_handler == SIG_IGN) return false;
+  return saved->sa_handler == SIG_DFL || of_interpreter(L, saved->sa_handler);
+}
+
+static void interrupt_catch(Core *core) {
   Core *nobody = NULL;
-  if (!on_main_thread() || atomic_load(&interrupted) || sigaction(SIGINT, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO)) return false;
-  if (now.sa_handler == SIG_IGN) return false;
-  if (now.sa_handler != SIG_DFL && !of_interpreter(L, now.sa_handler)) return false;
-  if (!atomic_compare_exchange_strong(&interrupted, &nobody, core)) return false; /* another thread's run() was quicker */
+  if (!atomic_compare_exchange_strong(&interrupted, &nobody, core)) return; /* another thread's run() was quicker */
   struct sigaction take;
   memset(&take, 0, sizeof take);
   take.sa_handler = on_sigint;
   sigemptyset(&take.sa_mask);
-  if (sigaction(SIGINT, &take, &before) == 0) return true;
-  atomic_store(&interrupted, NULL);
-  return false;
+  if (sigaction(SIGINT, &take, &before) != 0) atomic_store(&interrupted, NULL);
+}
+
+void interrupt_take(lua_State *L, Core *core) {
+  struct sigaction now;
+  if (!on_main_thread() || atomic_load(&interrupted) || sigaction(SIGINT, NULL, &now) != 0) return;
+  if (interrupt_is_ours(L, &now)) interrupt_catch(core);
+}
+
+void interrupt_return(Core *core, const struct sigaction *saved, bool ours) {
+  if (saved->sa_handler == on_sigint) /* of a run() that may be over */
+    sigaction(SIGINT, atomic_load(&interrupted) ? saved : &before, NULL);
+  else
+    sigaction(SIGINT, saved, NULL);
+  if (ours && core->running && on_main_thread()) interrupt_catch(core);
 }
 
 void interrupt_give(Core *core) {
+  if (atomic_load(&interrupted) != core) return;
   if (lua_gethook(core->from) == raise_interrupt) lua_sethook(core->from, NULL, 0, 0);
   struct sigaction now;
   if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_sigint) /* else a uv_signal has it by now */

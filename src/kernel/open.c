@@ -134,6 +134,7 @@ Core *kernel_open(lua_State *L, const neap_api *api) {
   class_open(L, core, &context_var_type, "ContextVar");
   class_open(L, core, &context_token_type, NULL);
   class_open(L, core, &callback_type, "Handle");
+  class_open(L, core, &standing_type, NULL);
   class_open(L, core, &failure_type, NULL);
   class_open(L, core, &op_type, NULL);
   class_open(L, core, &coro_type, NULL);

@@ -11,6 +11,7 @@
 #include "kernel/fail.h"
 #include "kernel/host.h"
 #include "kernel/interrupt.h"
+#include "kernel/mailbox.h"
 #include "kernel/report.h"
 #include "kernel/trace.h"
 
@@ -30,11 +31,21 @@ static void on_done(Core *core, Job *job) {
 
 typedef enum { LEFT_DONE, LEFT_STOPPED, LEFT_DEADLOCK, LEFT_INTERRUPTED, LEFT_THROWN, LEFT_RAISED } Left;
 
+/* Waits for whatever comes, though nothing keeps the loop alive. */
+static int turn_once(Core *core) {
+  core_expect(core, 1);
+  uv_run(core->loop, UV_RUN_ONCE);
+  core_expect(core, -1);
+  return 0;
+}
+
 /* Turns the loop until `done` or something else ends it. */
 static Left turn(Core *core, const bool *done) {
+  bool listen = false; /* nothing is left but signals that may come */
   for (;;) {
-    core->stopping = false;
-    int alive = uv_run(core->loop, UV_RUN_DEFAULT);
+    bool listened = listen;
+    core->stopping = listen = false;
+    int alive = listened ? turn_once(core) : uv_run(core->loop, UV_RUN_DEFAULT);
     if (*done || (core->until_empty && core->live <= core->ignoring)) return LEFT_DONE;
     if (core->thrown) return LEFT_THROWN;
     if (core->interrupts > core->interrupts_seen) return LEFT_INTERRUPTED;
@@ -43,8 +54,9 @@ static Left turn(Core *core, const bool *done) {
       continue;
     }
     if (core_advance(core)) continue;
-    if (!alive) return LEFT_DEADLOCK;
-    return LEFT_STOPPED;
+    if (alive) return LEFT_STOPPED;
+    if (!listened && (core->listening == 0 || core->until_empty)) return LEFT_DEADLOCK;
+    listen = !listened;
   }
 }
 
@@ -295,7 +307,7 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
   bool debug = core->debug;
   int handler = options ? handler_copy(L, core) : LUA_NOREF;
   core->interrupts = core->interrupts_seen = 0;
-  bool sigint = interrupt_take(L, core); /* may raise; from here on nothing does, until all is as it was */
+  interrupt_take(L, core); /* may raise; from here on nothing does, until all is as it was */
   if (options && options->last) {
     clock = CLOCK_REAL;
     debug = false;
@@ -328,7 +340,7 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
   core->running = false;
   core->stopping = false;
   core->from = from;
-  if (sigint) interrupt_give(core);
+  interrupt_give(core);
   if (status != LUA_OK) return raise_out(L, core);
   if (!future) return 0;
   if (pressed && future->state == FUTURE_CANCELLED &&

@@ -29,12 +29,19 @@ const char *uv_table_open(const uv_loop_t *loop);
   X(uv_tcp_init) X(uv_tcp_open) X(uv_tcp_bind) X(uv_tcp_connect) X(uv_tcp_nodelay)                 \
   X(uv_tcp_keepalive) X(uv_tcp_getsockname) X(uv_tcp_getpeername) X(uv_tcp_close_reset)            \
   X(uv_listen) X(uv_accept) X(uv_read_start) X(uv_read_stop) X(uv_write) X(uv_try_write)           \
-  X(uv_shutdown) X(uv_fileno) X(uv_getaddrinfo) X(uv_freeaddrinfo) X(uv_getnameinfo) X(uv_cancel)                    \
-  X(uv_ip4_addr) X(uv_ip6_addr) X(uv_ip4_name) X(uv_ip6_name) X(uv_replace_allocator)            \
-  X(uv_mutex_init) X(uv_mutex_destroy) X(uv_mutex_lock) X(uv_mutex_trylock) X(uv_mutex_unlock)  \
-  X(uv_queue_work) X(uv_poll_init) X(uv_poll_start) X(uv_poll_stop)                            \
-  X(uv_backend_fd) X(uv_backend_timeout) X(uv_loop_fork)                                          \
-  X(uv_fs_read) X(uv_fs_write) X(uv_fs_req_cleanup) X(uv_pipe_init) X(uv_pipe_open) X(uv_pipe) X(uv_socketpair)
+  X(uv_shutdown) X(uv_fileno) X(uv_getaddrinfo) X(uv_freeaddrinfo) X(uv_getnameinfo) X(uv_cancel)  \
+  X(uv_ip4_addr) X(uv_ip6_addr) X(uv_ip4_name) X(uv_ip6_name) X(uv_replace_allocator)              \
+  X(uv_mutex_init) X(uv_mutex_destroy) X(uv_mutex_lock) X(uv_mutex_trylock) X(uv_mutex_unlock)     \
+  X(uv_queue_work) X(uv_poll_init) X(uv_poll_start) X(uv_poll_stop)                                \
+  X(uv_backend_fd) X(uv_backend_timeout) X(uv_loop_fork)                                           \
+  X(uv_fs_read) X(uv_fs_write) X(uv_fs_req_cleanup) X(uv_pipe_init) X(uv_pipe_open) X(uv_pipe) X(uv_socketpair)\
+  X(uv_signal_init) X(uv_signal_start) X(uv_signal_stop)                                           \
+  X(uv_udp_init_ex) X(uv_udp_open) X(uv_udp_bind) X(uv_udp_connect) X(uv_udp_getsockname)          \
+  X(uv_udp_getpeername)                                                                            \
+  X(uv_udp_set_membership) X(uv_udp_set_source_membership) X(uv_udp_set_multicast_loop)            \
+  X(uv_udp_set_multicast_ttl) X(uv_udp_set_multicast_interface) X(uv_udp_set_broadcast)            \
+  X(uv_udp_set_ttl) X(uv_udp_send) X(uv_udp_try_send) X(uv_udp_recv_start) X(uv_udp_recv_stop)     \
+  X(uv_send_buffer_size) X(uv_recv_buffer_size)
 
 #define UV_TABLE_FIELD(name) __typeof__(name) *name##_;
 typedef struct {
@@ -123,6 +130,28 @@ extern UvTable uv_table; /* filled once a process, never changed after */
 #define uv_pipe_open uv_table.uv_pipe_open_
 #define uv_pipe uv_table.uv_pipe_
 #define uv_socketpair uv_table.uv_socketpair_
+#define uv_signal_init uv_table.uv_signal_init_
+#define uv_signal_start uv_table.uv_signal_start_
+#define uv_signal_stop uv_table.uv_signal_stop_
+#define uv_udp_init_ex uv_table.uv_udp_init_ex_
+#define uv_udp_open uv_table.uv_udp_open_
+#define uv_udp_bind uv_table.uv_udp_bind_
+#define uv_udp_connect uv_table.uv_udp_connect_
+#define uv_udp_getsockname uv_table.uv_udp_getsockname_
+#define uv_udp_getpeername uv_table.uv_udp_getpeername_
+#define uv_udp_set_membership uv_table.uv_udp_set_membership_
+#define uv_udp_set_source_membership uv_table.uv_udp_set_source_membership_
+#define uv_udp_set_multicast_loop uv_table.uv_udp_set_multicast_loop_
+#define uv_udp_set_multicast_ttl uv_table.uv_udp_set_multicast_ttl_
+#define uv_udp_set_multicast_interface uv_table.uv_udp_set_multicast_interface_
+#define uv_udp_set_broadcast uv_table.uv_udp_set_broadcast_
+#define uv_udp_set_ttl uv_table.uv_udp_set_ttl_
+#define uv_udp_send uv_table.uv_udp_send_
+#define uv_udp_try_send uv_table.uv_udp_try_send_
+#define uv_udp_recv_start uv_table.uv_udp_recv_start_
+#define uv_udp_recv_stop uv_table.uv_udp_recv_stop_
+#define uv_send_buffer_size uv_table.uv_send_buffer_size_
+#define uv_recv_buffer_size uv_table.uv_recv_buffer_size_
 #endif
 
 #endif
