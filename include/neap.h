@@ -271,8 +271,9 @@ static inline void neap_pushasync(lua_State *L, lua_CFunction function, int nup)
  * for one descriptor, which becomes non-blocking. Raises EPERM for regular files, EBADF, EINVAL, and EEXIST when a
  * handle of the loop watches it already (a stream's).
  *
- * The descriptor must stay open while a task waits, else libuv may end the process; tasks that waited for a number
- * that is another file's meanwhile get EBADF raised in the place of k. (Lua code: neap.wait_fd.) */
+ * The descriptor must stay open while a task waits. One that is closed before the kernel was told of it, or whose
+ * number is another file's meanwhile, is EBADF, raised in the place of k; else the task may wait for ever.
+ * (Lua code: neap.wait_fd.) */
 enum { NEAP_READ = 1, NEAP_WRITE = 2, NEAP_ERROR = 4 };
 static inline int neap_wait_fd(lua_State *L, int fd, int events, lua_KFunction k, lua_KContext context);
 

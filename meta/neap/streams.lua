@@ -245,17 +245,3 @@ function neap.Server:close_clients() end
 ---Aborts each connection, as `stream:abort()`.
 ---Suspends: no. asyncio: Server.abort_clients.
 function neap.Server:abort_clients() end
-
----Waits until a descriptor of another library is ready. Any number of tasks may wait for one. It is made
----non-blocking, and must stay open meanwhile. A descriptor that was hung up or has an error is ready: the
----library's next call tells.
----
----Raises: an argument error for what is no number or no event; when awaited an OSError: EBADF, EPERM for
----a regular file, EEXIST when another handle of the loop watches it.
----Suspends: awaiting it does.
----Cancellation: the descriptor is not watched any more.
----asyncio: loop.add_reader, add_writer, as an awaitable.
----@param fd integer
----@param events "r"|"w"|"rw"
----@return neap.Operation awaiting it gives those of the events that are ready
-function neap.wait_fd(fd, events) end

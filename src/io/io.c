@@ -11,6 +11,7 @@
 #include "io/race.h"
 #include "io/resolve.h"
 #include "io/server.h"
+#include "io/signal.h"
 #include "io/stream.h"
 #include "kernel/object.h"
 
@@ -65,6 +66,7 @@ void io_close(lua_State *L, Core *core) {
     stream_shut(stream);
   }
   polls_close(io);
+  signals_end(io);
 }
 
 /* Made before any stream, so collected after all of them: what still flushes is closed now. */
@@ -75,6 +77,7 @@ static int box_gc(lua_State *L) {
   box->io = NULL;
   while (!list_empty(&io->streams)) stream_orphan(stream_of_link(list_shift(&io->streams)));
   polls_close(io);
+  signals_end(io);
   while (io->spares > 0) memory_delete(io->spare[--io->spares]);
   memory_delete(io->slab);
   memory_delete(io->room);
@@ -92,16 +95,21 @@ void io_open(lua_State *L, Core *core) {
   if (!box->io) luaL_error(L, "not enough memory");
   box->io->core = core;
   list_create(&box->io->streams);
+  list_create(&box->io->signals);
+  list_create(&box->io->fresh_polls);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &io_key);
   class_open(L, core, &addresses_type, NULL);
   class_open(L, core, &name_type, NULL);
   class_open(L, core, &race_type, NULL);
   class_open(L, core, &stream_type, "Stream");
   class_open(L, core, &server_type, "Server");
+  class_open(L, core, &signals_type, NULL);
   functions_open(L, core, names_functions);
   functions_open(L, core, connect_functions);
   functions_open(L, core, server_functions);
   functions_open(L, core, local_functions);
   functions_open(L, core, descriptor_functions);
-  functions_open(L, core, poll_functions);
+  functions_open(L, core, wait_fd_functions);
+  functions_open(L, core, reader_functions);
+  functions_open(L, core, signal_functions);
 }

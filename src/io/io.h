@@ -16,9 +16,17 @@ typedef struct {
   int spares;
   bool quiet;   /* SIGPIPE was seen to */
   Link streams; /* Streams whose handle is not closed */
+  Link signals; /* SignalWatches */
   struct Poll **polls; /* block, by descriptor; NULL: none */
   size_t poll_room;
+  Link fresh_polls;    /* Polls that the kernel is to be told of */
+  struct PollCheck *poll_check; /* block; NULL: made with the first Poll */
 } Io;
+
+typedef struct PollCheck {
+  uv_prepare_t handle; /* active while there are fresh Polls */
+  Io *io;              /* borrowed */
+} PollCheck;
 
 void io_open(lua_State *L, Core *core); /* registers classes and functions in the module at the top */
 void io_close(lua_State *L, Core *core); /* closes all there is; the functions raise from then on */
