@@ -81,7 +81,7 @@ static int box_gc(lua_State *L) {
   while (!list_empty(&io->datagrams)) udp_orphan(udp_of_link(list_shift(&io->datagrams)));
   polls_close(io);
   signals_end(io);
-  memory_delete(io->udp_slab);
+  memory_delete(io->udp_inbox);
   while (io->spares > 0) memory_delete(io->spare[--io->spares]);
   memory_delete(io->slab);
   memory_delete(io->room);

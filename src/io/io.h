@@ -17,7 +17,7 @@ typedef struct {
   bool quiet;   /* SIGPIPE was seen to */
   Link streams; /* Streams whose handle is not closed */
   Link datagrams; /* Udps whose handle is not closed */
-  char *udp_slab; /* block: datagrams are received into it; NULL: made at the first one */
+  struct UdpInbox *udp_inbox; /* block: datagrams are received into it; NULL: made at the first one */
   Link signals; /* SignalWatches */
   struct Poll **polls; /* block, by descriptor; NULL: none */
   size_t poll_room;

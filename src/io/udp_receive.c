@@ -20,37 +20,58 @@ enum {
 
 /* ---- from the kernel to the queue ---- */
 
-static bool udp_keep(Udp *udp, const struct msghdr *message, size_t whole) {
-  UdpRecord record;
-  memset(&record, 0, sizeof record);
-  record.whole = (uint32_t)whole;
-  record.size = (uint32_t)(whole < udp->max_size ? whole : udp->max_size);
-  if (message->msg_namelen > 0) address_copy(&record.from, message->msg_name);
-  if (!buffer_reserve(&udp->in, sizeof record + record.size)) return false;
-  buffer_append(&udp->in, (const char *)&record, sizeof record);
-  buffer_append(&udp->in, message->msg_iov->iov_base, record.size);
-  udp->queued++;
-  return true;
-}
-
-typedef struct {
+/* Where datagrams are received into; shared by all sockets, since nothing stays in it. */
+typedef struct UdpInbox {
+  size_t max_size; /* that `places` are prepared for */
   struct mmsghdr messages[UDP_BATCH];
   struct iovec places[UDP_BATCH];
   Address from[UDP_BATCH];
-} UdpBatch;
+  char slots[UDP_BATCH][SLOT];
+} UdpInbox;
 
-/* How many came; -1: errno. Of each the whole size, also if it was cut. */
-static int udp_receive_batch(Udp *udp, UdpBatch *batch) {
+static void inbox_prepare(UdpInbox *inbox, size_t max_size) {
+  inbox->max_size = max_size;
   for (int i = 0; i < UDP_BATCH; i++) {
-    batch->places[i] = (struct iovec){udp->io->udp_slab + (size_t)i * SLOT, udp->max_size};
-    batch->messages[i].msg_hdr = (struct msghdr){.msg_name = &batch->from[i], .msg_namelen = sizeof batch->from[i],
-                                                 .msg_iov = &batch->places[i], .msg_iovlen = 1};
+    inbox->places[i] = (struct iovec){inbox->slots[i], max_size};
+    inbox->messages[i].msg_hdr = (struct msghdr){.msg_name = &inbox->from[i], .msg_namelen = sizeof inbox->from[i],
+                                                 .msg_iov = &inbox->places[i], .msg_iovlen = 1};
   }
+}
+
+/* With room for datagrams of the size that the socket keeps; NULL: no memory. */
+static UdpInbox *inbox_for(Udp *udp) {
+  Io *io = udp->io;
+  if (UNLIKELY(!io->udp_inbox)) {
+    io->udp_inbox = memory_resize(NULL, sizeof *io->udp_inbox);
+    if (!io->udp_inbox) return NULL;
+    io->udp_inbox->max_size = 0;
+  }
+  if (UNLIKELY(io->udp_inbox->max_size != udp->max_size)) inbox_prepare(io->udp_inbox, udp->max_size);
+  return io->udp_inbox;
+}
+
+/* How many came; -1: errno. msg_len tells the whole size, also of what was cut. */
+static int udp_receive_batch(const Udp *udp, UdpInbox *inbox) {
   int n;
   do
-    n = recvmmsg(udp->fd, batch->messages, UDP_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
+    n = recvmmsg(udp->fd, inbox->messages, UDP_BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
   while (n < 0 && errno == EINTR);
   return n;
+}
+
+static bool udp_keep(Udp *udp, struct mmsghdr *message) {
+  UdpRecord record;
+  size_t whole = message->msg_len;
+  memset(&record, 0, sizeof record);
+  record.whole = (uint32_t)whole;
+  record.size = (uint32_t)(whole < udp->max_size ? whole : udp->max_size);
+  if (message->msg_hdr.msg_namelen > 0) address_copy(&record.from, message->msg_hdr.msg_name);
+  message->msg_hdr.msg_namelen = sizeof(Address); /* for the next one */
+  if (!buffer_reserve(&udp->in, sizeof record + record.size)) return false;
+  buffer_append(&udp->in, (const char *)&record, sizeof record);
+  buffer_append(&udp->in, message->msg_hdr.msg_iov->iov_base, record.size);
+  udp->queued++;
+  return true;
 }
 
 static void udp_wake(Udp *udp, unsigned n) {
@@ -71,19 +92,18 @@ static void udp_failed(Udp *udp, int status) {
 }
 
 static void udp_receive(Udp *udp) {
-  UdpBatch batch;
-  if (!udp->io->udp_slab) udp->io->udp_slab = memory_resize(NULL, (size_t)UDP_BATCH * SLOT);
-  if (!udp->io->udp_slab) {
+  UdpInbox *inbox = inbox_for(udp);
+  if (UNLIKELY(!inbox)) {
     udp_failed(udp, UV_ENOMEM);
     return;
   }
-  int n = udp_receive_batch(udp, &batch), kept = 0;
+  int n = udp_receive_batch(udp, inbox), kept = 0;
   if (n < 0) {
     if (errno != EAGAIN && errno != EWOULDBLOCK) udp_failed(udp, -errno);
     return;
   }
   for (int i = 0; i < n; i++)
-    if (udp_keep(udp, &batch.messages[i].msg_hdr, batch.messages[i].msg_len)) kept++;
+    if (udp_keep(udp, &inbox->messages[i])) kept++;
   udp_wake(udp, (unsigned)kept);
   if (kept < n) {
     udp->lost += (uint64_t)(n - kept);
