@@ -45,6 +45,9 @@ WORKLOADS = {
     "echo": dict(key="req_per_cpu_s", beside="req_per_s", variants={
         "64 x 64 B": dict(conns=64, size=64), "64 x 1 KiB": dict(conns=64, size=1024),
         "64 x 16 KiB": dict(conns=64, size=16384), "1000 x 1 KiB": dict(conns=1000, size=1024)}),
+    "udp": dict(key="req_per_cpu_s", beside="req_per_s", variants={
+        "64 x 64 B": dict(conns=64, window=1, size=64), "64 x 1 KiB": dict(conns=64, window=1, size=1024),
+        "1 x 64 x 64 B": dict(conns=1, window=64, size=64)}),
     "startup": dict(key="cpu_ms", low=True, beside="wall_ms", repeats=15, variants={"empty main": {}}),
 }
 SLOW = {"sleepers / 1M": {"py_trio", "py_gevent"}}  # only if asked for: minutes, gigabytes
@@ -64,6 +67,8 @@ TARGETS = [
     (["echo / 1000 x 1 KiB"], "c_uv", "ratio", 0.85),
     (["echo / 64 x 16 KiB"], "c_uv", "ratio", 0.8),
     (["echo"], "py_asyncio py_uvloop py_gevent py_trio lua_cqueues lua_copas lua_luv lua_luvco js_node", "ratio", 1),
+    (["udp"], "c_uv", "ratio", 0.85),
+    (["udp"], "py_asyncio py_uvloop lua_luv js_node", "ratio", 1),
     (["startup"], "lua_luv", "more", 2),
 ]
 
@@ -190,8 +195,8 @@ def cpu_of(pid):
     return sum(int((t / "schedstat").read_text().split()[0]) for t in Path(f"/proc/{pid}/task").iterdir()) / 1e9
 
 
-def one_echo(cmd, params):
-    load = [build(HERE / "echo" / "loadgen.c")]
+def one_echo(cmd, params, workload="echo"):
+    load = [build(HERE / workload / "loadgen.c")]
     server = subprocess.Popen(cmd, env=environment(), stdout=subprocess.PIPE, text=True, cwd=HERE)
     try:
         line = server.stdout.readline()
@@ -210,7 +215,7 @@ def one_echo(cmd, params):
 
 def measure(workload, params, peers, repeats):
     """The runs of each peer, taking turns; one that fails is told, one that takes long is not repeated."""
-    one = dict(echo=one_echo, startup=one_startup).get(workload, one_script)
+    one = dict(echo=one_echo, udp=functools.partial(one_echo, workload="udp"), startup=one_startup).get(workload, one_script)
     runs, took, names = {p: [] for p in peers}, dict.fromkeys(peers, 0), [*peers]
     for turn in range(repeats):
         for p in names[turn % len(names):] + names[:turn % len(names)]:

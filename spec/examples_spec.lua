@@ -36,7 +36,8 @@ local virtual = [[-e 'local neap = require "neap"
 
 local function run_program(name)
   local text = read_file(name)
-  local outside = text:find "open_connection" or text:find "start_server" or text:find "luv" or text:find "neap%.uv"
+  local outside = text:find "open_connection" or text:find "start_server" or text:find "open_datagram"
+    or text:find "luv" or text:find "neap%.uv"
   return run((outside and "" or virtual) .. name)
 end
 

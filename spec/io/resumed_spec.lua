@@ -79,6 +79,32 @@ describe("A task whose coroutine is resumed by somebody", function()
     end)
   end)
 
+  it("receives and sends datagrams on, and waits on for a signal", function()
+    neap.run(function()
+      local a <close> = await(neap.open_datagram { local_addr = { "127.0.0.1", 0 } })
+      local b <close> = await(neap.open_datagram { remote_addr = a:getsockname() })
+      assert.equal("x", (sleeps_on(function() return a:recv() end, function() b:send "x" end)))
+      b:send "y"
+      assert.equal("y", sleeps_on(function() return a:recv_many() end)[1].data)
+      local port = b:getsockname().port
+      sleeps_on(function() return a:send("z", "localhost", port) end)
+      assert.equal("z", (await(b:recv())))
+      sleeps_on(function() return neap.open_datagram { local_addr = { "localhost", 0 } } end):close()
+      sleeps_on(function() return neap.open_datagram { remote_addr = { "localhost", port } } end):close()
+      sleeps_on(function() return a:wait_closed() end, function() a:close() end)
+      local _, signals <close> = neap.signals "USR1"
+      assert.equal("USR1", sleeps_on(function() return signals end, function() uv.kill(uv.os_getpid(), "sigusr1") end))
+      local fds = uv.socketpair("dgram", nil, { nonblock = true }, { nonblock = true })
+      local full <close> = await(neap.open_datagram { fd = fds[1] })
+      local peer <close> = await(neap.open_datagram { fd = fds[2] })
+      local last
+      for i = 1, 400 do last = full:send(i) end
+      sleeps_on(function() return last end, function()
+        for _ = 1, 400 do await(peer:recv()) end
+      end)
+    end)
+  end)
+
   it("waits on for a descriptor", function()
     neap.run(function()
       local fds = uv.pipe({ nonblock = true }, { nonblock = true })

@@ -13,6 +13,7 @@
 #include "io/server.h"
 #include "io/signal.h"
 #include "io/stream.h"
+#include "io/udp.h"
 #include "kernel/object.h"
 
 static const char io_key = 0; /* registry: the box */
@@ -65,6 +66,7 @@ void io_close(lua_State *L, Core *core) {
     stream_end(stream, UV_ECONNABORTED);
     stream_shut(stream);
   }
+  list_each_safe(link, &io->datagrams) udp_shut(udp_of_link(link));
   polls_close(io);
   signals_end(io);
 }
@@ -76,8 +78,10 @@ static int box_gc(lua_State *L) {
   if (!io) return 0;
   box->io = NULL;
   while (!list_empty(&io->streams)) stream_orphan(stream_of_link(list_shift(&io->streams)));
+  while (!list_empty(&io->datagrams)) udp_orphan(udp_of_link(list_shift(&io->datagrams)));
   polls_close(io);
   signals_end(io);
+  memory_delete(io->udp_inbox);
   while (io->spares > 0) memory_delete(io->spare[--io->spares]);
   memory_delete(io->slab);
   memory_delete(io->room);
@@ -95,6 +99,7 @@ void io_open(lua_State *L, Core *core) {
   if (!box->io) luaL_error(L, "not enough memory");
   box->io->core = core;
   list_create(&box->io->streams);
+  list_create(&box->io->datagrams);
   list_create(&box->io->signals);
   list_create(&box->io->fresh_polls);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &io_key);
@@ -103,12 +108,15 @@ void io_open(lua_State *L, Core *core) {
   class_open(L, core, &race_type, NULL);
   class_open(L, core, &stream_type, "Stream");
   class_open(L, core, &server_type, "Server");
+  class_open(L, core, &udp_type, "Datagram");
+  class_open(L, core, &udp_sent_type, NULL);
   class_open(L, core, &signals_type, NULL);
   functions_open(L, core, names_functions);
   functions_open(L, core, connect_functions);
   functions_open(L, core, server_functions);
   functions_open(L, core, local_functions);
   functions_open(L, core, descriptor_functions);
+  functions_open(L, core, udp_functions);
   functions_open(L, core, wait_fd_functions);
   functions_open(L, core, reader_functions);
   functions_open(L, core, signal_functions);

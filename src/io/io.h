@@ -16,7 +16,9 @@ typedef struct {
   int spares;
   bool quiet;   /* SIGPIPE was seen to */
   Link streams; /* Streams whose handle is not closed */
-  Link signals; /* Listeners */
+  Link datagrams; /* Udps whose handle is not closed */
+  struct UdpInbox *udp_inbox; /* block: datagrams are received into it; NULL: made at the first one */
+  Link signals; /* SignalWatches */
   struct Poll **polls; /* block, by descriptor; NULL: none */
   size_t poll_room;
   Link fresh_polls;    /* Polls that the kernel is to be told of */

@@ -42,7 +42,7 @@ void polls_close(Io *io);                   /* nobody waits any more */
 /* Parks the current task until the descriptor is ready: see neap_wait_fd. */
 int poll_park(lua_State *L, Core *core, int fd, int events, lua_KFunction k, lua_KContext context);
 
-int check_fd(lua_State *L, int arg);
+int poll_check_fd(lua_State *L, int arg);
 
 extern const luaL_Reg wait_fd_functions[], reader_functions[];
 

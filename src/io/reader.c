@@ -25,7 +25,7 @@ static void reader_forget(Core *core, Poll *poll, int kind) {
 
 static int reader_add(lua_State *L, int kind, const char *what) {
   Core *core = core_of(L);
-  int fd = check_fd(L, 1);
+  int fd = poll_check_fd(L, 1);
   check_function(L, 2);
   Io *io = io_of(L);
   Poll *poll = NULL;
@@ -43,7 +43,7 @@ static int reader_add(lua_State *L, int kind, const char *what) {
 }
 
 static int reader_remove(lua_State *L, int kind) {
-  Poll *poll = poll_find(io_of(L), check_fd(L, 1));
+  Poll *poll = poll_find(io_of(L), poll_check_fd(L, 1));
   bool has = poll && poll->handlers[kind];
   if (has) {
     reader_forget(core_of(L), poll, kind);

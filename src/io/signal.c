@@ -27,12 +27,12 @@ typedef struct { /* block */
   struct sigaction saved; /* what was there before */
   bool uvs;          /* that was libuv's own: another uv_signal had the signal already */
   bool interrupt;    /* run() had, or would have, SIGINT */
-} Listener;
+} SignalWatch;
 
 typedef struct {
   Link link;    /* in listener->receivers */
   Link pending; /* in signals->pending: it came, and nobody took it yet */
-  Listener *listener; /* borrowed; NULL: ended */
+  SignalWatch *listener; /* borrowed; NULL: ended */
   struct Signals *owner;
 } SignalEntry;
 
@@ -48,7 +48,7 @@ typedef struct Signals { /* user value 1: what the caller called each, by the en
 
 /* ---- listening ---- */
 
-static void on_listener_closed(uv_handle_t *handle) { memory_delete(container_of((uv_signal_t *)handle, Listener, handle)); }
+static void on_listener_closed(uv_handle_t *handle) { memory_delete(container_of((uv_signal_t *)handle, SignalWatch, handle)); }
 
 static void signals_wake(Signals *signals) {
   list_each(link, &signals->waiters) {
@@ -60,7 +60,7 @@ static void signals_wake(Signals *signals) {
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
-  Listener *listener = container_of(handle, Listener, handle);
+  SignalWatch *listener = container_of(handle, SignalWatch, handle);
   UNUSED(number);
   if (listener->handler) standing_post(listener->core, listener->handler);
   list_each(link, &listener->receivers) {
@@ -70,16 +70,16 @@ static void on_signal(uv_signal_t *handle, int number) {
   }
 }
 
-static Listener *listener_find(Io *io, int number) {
+static SignalWatch *listener_find(Io *io, int number) {
   list_each(link, &io->signals) {
-    Listener *listener = container_of(link, Listener, all);
+    SignalWatch *listener = container_of(link, SignalWatch, all);
     if (listener->number == number) return listener;
   }
   return NULL;
 }
 
 /* Puts back what was there before, in the moment in which libuv leaves the signal alone. */
-static void listener_restore(Listener *listener) {
+static void listener_restore(SignalWatch *listener) {
   int number = listener->number;
   struct sigaction now;
   if (sigaction(number, NULL, &now) != 0 || (now.sa_flags & SA_SIGINFO) || now.sa_handler != SIG_DFL) return;
@@ -89,7 +89,7 @@ static void listener_restore(Listener *listener) {
     sigaction(number, &listener->saved, NULL);
 }
 
-static void listener_stop(Listener *listener) {
+static void listener_stop(SignalWatch *listener) {
   sigset_t only, mask;
   listener->started = false;
   listener->core->listening--;
@@ -101,11 +101,11 @@ static void listener_stop(Listener *listener) {
   pthread_sigmask(SIG_SETMASK, &mask, NULL);
 }
 
-static void listener_stop_idle(Listener *listener) {
+static void listener_stop_idle(SignalWatch *listener) {
   if (!listener->handler && list_empty(&listener->receivers)) listener_stop(listener);
 }
 
-static int listener_start(Listener *listener, bool interrupt) {
+static int listener_start(SignalWatch *listener, bool interrupt) {
   struct sigaction now;
   if (listener->started) return 0;
   sigaction(listener->number, NULL, &listener->saved);
@@ -118,9 +118,9 @@ static int listener_start(Listener *listener, bool interrupt) {
   return 0;
 }
 
-static Listener *listener_new(Io *io, int number, int *status) {
+static SignalWatch *listener_new(Io *io, int number, int *status) {
   *status = UV_ENOMEM;
-  Listener *listener = memory_new(sizeof *listener);
+  SignalWatch *listener = memory_new(sizeof *listener);
   if (!listener) return NULL;
   listener->core = io->core;
   listener->number = number;
@@ -142,8 +142,8 @@ static bool check_interrupt(lua_State *L, int number) {
   return number == SIGINT && sigaction(number, NULL, &now) == 0 && interrupt_is_ours(L, &now);
 }
 
-static Listener *listener_get(Io *io, int number, bool interrupt, int *status) {
-  Listener *listener = listener_find(io, number);
+static SignalWatch *listener_get(Io *io, int number, bool interrupt, int *status) {
+  SignalWatch *listener = listener_find(io, number);
   if (!listener) listener = listener_new(io, number, status);
   if (!listener) return NULL;
   *status = listener_start(listener, interrupt);
@@ -157,7 +157,7 @@ static void check_main_thread(lua_State *L) {
 /* ---- handlers ---- */
 
 static void handler_dropped(Core *core, Standing *standing) {
-  Listener *listener = standing->on;
+  SignalWatch *listener = standing->on;
   UNUSED(core);
   if (!listener) return;
   standing->on = NULL;
@@ -165,7 +165,7 @@ static void handler_dropped(Core *core, Standing *standing) {
   listener_stop_idle(listener);
 }
 
-static void handler_remove(Core *core, Listener *listener) {
+static void handler_remove(Core *core, SignalWatch *listener) {
   listener->handler->on = NULL;
   standing_drop(core, listener->handler);
   listener->handler = NULL;
@@ -180,7 +180,7 @@ static int f_add_signal_handler(lua_State *L) {
   Io *io = io_of(L);
   bool interrupt = check_interrupt(L, number);
   Standing *standing = standing_new(L, core, 2, handler_dropped);
-  Listener *listener = listener_get(io, number, interrupt, &status);
+  SignalWatch *listener = listener_get(io, number, interrupt, &status);
   if (!listener) {
     standing_drop(core, standing);
     return fail_raise_uv(L, status, "add_signal_handler");
@@ -194,7 +194,7 @@ static int f_add_signal_handler(lua_State *L) {
 /* removed = remove_signal_handler(signal) */
 static int f_remove_signal_handler(lua_State *L) {
   int number = check_signal(L, 1);
-  Listener *listener = listener_find(io_of(L), number);
+  SignalWatch *listener = listener_find(io_of(L), number);
   bool has = listener && listener->handler;
   if (has) {
     handler_remove(core_of(L), listener);
@@ -210,7 +210,7 @@ static void signals_close(Signals *signals) {
   signals->closed = true;
   for (int i = 0; i < signals->count; i++) {
     SignalEntry *entry = &signals->entries[i];
-    Listener *listener = entry->listener;
+    SignalWatch *listener = entry->listener;
     if (!listener) continue;
     entry->listener = NULL;
     list_remove(&entry->link);
@@ -296,7 +296,7 @@ static int f_signals(lua_State *L) {
 
 void signals_end(Io *io) {
   while (!list_empty(&io->signals)) {
-    Listener *listener = container_of(io->signals.next, Listener, all);
+    SignalWatch *listener = container_of(io->signals.next, SignalWatch, all);
     if (listener->handler) handler_remove(io->core, listener);
     while (!list_empty(&listener->receivers)) {
       SignalEntry *entry = container_of(list_shift(&listener->receivers), SignalEntry, link);

@@ -80,7 +80,7 @@ static int start_wait_fd(lua_State *L, Core *core, Task *task, Op *op) {
   return poll_park(L, core, (int)op->number, (int)op->integer, k_fd_ready, (lua_KContext)core);
 }
 
-int check_fd(lua_State *L, int arg) {
+int poll_check_fd(lua_State *L, int arg) {
   lua_Integer fd = luaL_checkinteger(L, arg);
   luaL_argcheck(L, fd >= 0 && fd <= 0x7fffffff, arg, "not a descriptor");
   return (int)fd;
@@ -89,7 +89,7 @@ int check_fd(lua_State *L, int arg) {
 /* events = await(wait_fd(fd, "r" | "w" | "rw")) */
 static int f_wait_fd(lua_State *L) {
   static const char *const names[] = {"r", "w", "rw", "wr", NULL};
-  int fd = check_fd(L, 1);
+  int fd = poll_check_fd(L, 1);
   int events = luaL_checkoption(L, 2, NULL, names) + 1;
   lua_settop(L, 1);
   Op *op = op_new(L, start_wait_fd, "neap.wait_fd", 1, 0);
