@@ -8,6 +8,7 @@
 #include "io/names.h"
 #include "io/descriptor.h"
 #include "io/poll.h"
+#include "io/process.h"
 #include "io/race.h"
 #include "io/resolve.h"
 #include "io/server.h"
@@ -65,6 +66,7 @@ void io_close(lua_State *L, Core *core) {
     stream_end(stream, UV_ECONNABORTED);
     stream_shut(stream);
   }
+  list_each(link, &io->processes) process_close(process_of_link(link));
   polls_close(io);
   signals_end(io);
 }
@@ -75,6 +77,7 @@ static int box_gc(lua_State *L) {
   Io *io = box->io;
   if (!io) return 0;
   box->io = NULL;
+  while (!list_empty(&io->processes)) process_orphan(process_of_link(list_shift(&io->processes)));
   while (!list_empty(&io->streams)) stream_orphan(stream_of_link(list_shift(&io->streams)));
   polls_close(io);
   signals_end(io);
@@ -97,6 +100,7 @@ void io_open(lua_State *L, Core *core) {
   list_create(&box->io->streams);
   list_create(&box->io->signals);
   list_create(&box->io->fresh_polls);
+  list_create(&box->io->processes);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &io_key);
   class_open(L, core, &addresses_type, NULL);
   class_open(L, core, &name_type, NULL);
@@ -112,4 +116,5 @@ void io_open(lua_State *L, Core *core) {
   functions_open(L, core, wait_fd_functions);
   functions_open(L, core, reader_functions);
   functions_open(L, core, signal_functions);
+  process_open(L, core);
 }

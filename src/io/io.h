@@ -17,6 +17,7 @@ typedef struct {
   bool quiet;   /* SIGPIPE was seen to */
   Link streams; /* Streams whose handle is not closed */
   Link signals; /* Listeners */
+  Link processes; /* Processes whose handle is not closed */
   struct Poll **polls; /* block, by descriptor; NULL: none */
   size_t poll_room;
   Link fresh_polls;    /* Polls that the kernel is to be told of */
