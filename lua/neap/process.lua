@@ -128,12 +128,14 @@ local function check(process, name)
   bad(1, "Process:" .. name, ("neap.Process expected, got %s"):format(type(process)), 3)
 end
 
+-- Nothing needs memory after the process was started: else it might run on, and nobody know of it.
 local start = async(function(spec, kill_on_cancel)
-  local handle, stdin, stdout, stderr = spawn(spec)
-  return setmetatable({
-    handle = handle, pid = handle:pid(), stdin = stdin, stdout = stdout, stderr = stderr,
-    args = spec.args, ended = handle:wait(), kill_on_cancel = kill_on_cancel or nil,
-  }, meta)
+  local process = {
+    handle = false, ended = false, pid = 0, stdin = false, stdout = false, stderr = false,
+    args = spec.args, kill_on_cancel = kill_on_cancel or nil,
+  }
+  process.handle, process.ended, process.pid, process.stdin, process.stdout, process.stderr = spawn(spec)
+  return setmetatable(process, meta)
 end)
 
 -- Passes the results on; what was cancelled kills the process, if it is to, and waits for its end.

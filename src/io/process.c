@@ -61,7 +61,7 @@ void process_orphan(Process *process) {
 
 /* ---- what to start ---- */
 
-enum { AT_SPEC = 1, AT_ARGS, AT_ENV, AT_CWD, AT_MADE, AT_STDIO, AT_BOX, AT_STREAMS };
+enum { AT_SPEC = 1, AT_ARGS, AT_ENV, AT_CWD, AT_MADE, AT_STDIO, AT_BOX, AT_WAIT, AT_PID, AT_STREAMS };
 
 enum { PIPES = 3 };
 
@@ -200,6 +200,35 @@ static int launch_process(Core *core, Io *io, ProcessBox *box, Launch *launch) {
   return 0;
 }
 
+/* ---- waiting ---- */
+
+/* Its exit code, or the negative of the signal that ended it. */
+static int end_wait(lua_State *L, const Process *process) {
+  if (!process->exited) return fail_raise(L, FAIL_RUNTIME, "the loop was closed");
+  lua_pushinteger(L, process->code);
+  return 1;
+}
+
+static int k_wait_exit(lua_State *L, int status, lua_KContext context) {
+  UNUSED(status);
+  Core *core = (Core *)context;
+  WAIT_MINE(L, core, k_wait_exit, context);
+  Task *task = core->current;
+  list_remove(&task->wait.u.link);
+  if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);
+  return end_wait(L, ((ProcessBox *)((Op *)lua_touserdata(L, 1))->self)->process);
+}
+
+static int start_wait_exit(lua_State *L, Core *core, Task *task, Op *op) {
+  Process *process = ((ProcessBox *)op->self)->process;
+  if (!process) return fail_raise(L, FAIL_RUNTIME, "the process was not started");
+  if (process->exited || process->lost) return end_wait(L, process);
+  list_append(&process->waiters, &task->wait.u.link);
+  return wait_park(L, core, task, abort_link, k_wait_exit, (lua_KContext)core);
+}
+
+/* ---- starting ---- */
+
 static void get_options(lua_State *L, uv_process_options_t *options) {
   options->args = push_strings(L, "args");
   options->env = push_strings(L, "env");
@@ -213,7 +242,7 @@ static void get_options(lua_State *L, uv_process_options_t *options) {
   options->exit_cb = on_exit_of;
 }
 
-/* process, stdin, stdout, stderr = spawn({args =, stdio =, cwd =, env =, uid =, gid =, detached =, limit =}) */
+/* process, wait, pid, stdin, stdout, stderr = spawn({args =, stdio =, cwd =, env =, uid =, gid =, detached =, limit =}) */
 static int f_spawn(lua_State *L) {
   Core *core = core_of(L);
   Io *io = io_of(L);
@@ -230,6 +259,8 @@ static int f_spawn(lua_State *L) {
   lua_getfield(L, 1, "stdio");
   luaL_argcheck(L, lua_istable(L, AT_STDIO), 1, "stdio");
   ProcessBox *box = object_new(L, &process_type, sizeof *box, 0);
+  op_new(L, start_wait_exit, "neap.Process:wait", AT_BOX, 0);
+  lua_pushnil(L);
   for (int i = 0; i < PIPES; i++) {
     launch.own[i] = launch.other[i] = -1;
     if (get_stdio(L, &launch, i)) {
@@ -240,7 +271,11 @@ static int f_spawn(lua_State *L) {
     }
   }
   int status = launch_process(core, io, box, &launch);
-  if (status == 0) return 1 + PIPES;
+  if (status == 0) {
+    lua_pushinteger(L, box->process->pid);
+    lua_replace(L, AT_PID);
+    return AT_STREAMS + PIPES - AT_BOX;
+  }
   lua_pushfstring(L, launch.options.cwd ? "start %s in %s" : "start %s", launch.options.file, launch.options.cwd);
   return fail_raise_uv(L, status, lua_tostring(L, -1));
 }
@@ -266,37 +301,6 @@ static int process_gc(lua_State *L) {
   return 0;
 }
 
-static int end_wait(lua_State *L, const Process *process) {
-  if (!process->exited) return fail_raise(L, FAIL_RUNTIME, "the loop was closed");
-  lua_pushinteger(L, process->code);
-  return 1;
-}
-
-static int k_wait_exit(lua_State *L, int status, lua_KContext context) {
-  UNUSED(status);
-  Core *core = (Core *)context;
-  WAIT_MINE(L, core, k_wait_exit, context);
-  Task *task = core->current;
-  list_remove(&task->wait.u.link);
-  if (UNLIKELY(wait_cancelled(task))) return wait_raise(L, core, task);
-  return end_wait(L, ((ProcessBox *)((Op *)lua_touserdata(L, 1))->self)->process);
-}
-
-static int start_wait_exit(lua_State *L, Core *core, Task *task, Op *op) {
-  Process *process = ((ProcessBox *)op->self)->process;
-  if (!process) return fail_raise(L, FAIL_RUNTIME, "the process was not started");
-  if (process->exited || process->lost) return end_wait(L, process);
-  list_append(&process->waiters, &task->wait.u.link);
-  return wait_park(L, core, task, abort_link, k_wait_exit, (lua_KContext)core);
-}
-
-/* awaitable = process:wait(): its exit code, or the negative of the signal that ended it */
-static int f_wait_exit(lua_State *L) {
-  process_check(L);
-  op_new(L, start_wait_exit, "neap.Process:wait", 1, 0);
-  return 1;
-}
-
 /* process:send(signal): nothing, when it has ended */
 static int f_send(lua_State *L) {
   Process *process = process_check(L);
@@ -314,13 +318,7 @@ static int f_code(lua_State *L) {
   return 1;
 }
 
-/* pid = process:pid() */
-static int f_pid(lua_State *L) {
-  lua_pushinteger(L, process_check(L)->pid);
-  return 1;
-}
-
-static const luaL_Reg methods[] = {{"wait", f_wait_exit}, {"send", f_send}, {"code", f_code}, {"pid", f_pid}, {NULL, NULL}};
+static const luaL_Reg methods[] = {{"send", f_send}, {"code", f_code}, {NULL, NULL}};
 static const luaL_Reg metamethods[] = {{"__gc", process_gc}, {NULL, NULL}};
 static const Type process_type = {.name = "neap.process", .methods = methods, .metamethods = metamethods};
 
