@@ -37,7 +37,7 @@ local virtual = [[-e 'local neap = require "neap"
 local function run_program(name)
   local text = read_file(name)
   local outside = text:find "open_connection" or text:find "start_server" or text:find "open_datagram"
-    or text:find "luv" or text:find "neap%.uv"
+    or text:find "luv" or text:find "neap%.uv" or text:find "subprocess" or text:find "unix_"
   return run((outside and "" or virtual) .. name)
 end
 

@@ -3,12 +3,17 @@
 -- modules below, which are loaded when they are first used.
 local core = require "neap.core"
 
-local modules = { uv = "neap.uv", wrap = "neap.wrap" }
+local modules = { uv = "neap.uv", wrap = "neap.wrap", subprocess = "neap.subprocess" }
+local fields = {
+  Process = "neap.process", create_subprocess_exec = "neap.process", create_subprocess_shell = "neap.process",
+}
 
 return setmetatable(core, {
   __index = function(self, name)
-    if not modules[name] then return nil end
-    local value = require(modules[name])
+    local module = modules[name] or fields[name]
+    if not module then return nil end
+    local value = require(module)
+    if fields[name] then value = value[name] end
     rawset(self, name, value)
     return value
   end,

@@ -634,6 +634,10 @@ dofile "spec/c/oom_names.lua".add(sections)
 
 dofile "spec/c/oom_io.lua".add(sections)
 
+-- ---- streams of every kind, processes ----
+
+dofile "spec/c/oom_streams.lua".add(sections)
+
 -- ---- afterwards ----
 
 -- How many tasks, callbacks and other records the core still holds: its anchors are the registry's

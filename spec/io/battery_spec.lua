@@ -50,3 +50,15 @@ battery("A pseudo-terminal", { duplex = true, much = 100000, open = function(opt
   w:set_tty_mode "raw"
   return r, w
 end })
+
+-- `cat` stands between the two ends.
+battery("The pipes of a process", { half = true, fragile = true, open = function(options)
+  local process = await(neap.create_subprocess_exec({ "cat" }, {
+    stdin = "pipe", stdout = "pipe", limit = options and options.limit,
+  }))
+  return process.stdout, process.stdin, function()
+    process:kill()
+    await(process:wait())
+    neap.await(neap.sleep(0))
+  end
+end })

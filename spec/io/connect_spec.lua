@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+local loop = require "spec.support.loop"
 local neap = require "neap"
 local await = neap.await
 
@@ -22,21 +23,6 @@ local function echo(stream)
   pcall(function()
     for line in stream:lines("L") do await(stream:write(line)) end
   end)
-end
-
-local function open_files()
-  local pipe <close> = assert(io.popen(("ls /proc/%d/fd"):format(require "luv".os_getpid())))
-  local n = 0
-  for _ in pipe:lines() do n = n + 1 end
-  return n
-end
-
--- Are there no more than before? A thread that still resolves a name may hold one for a moment.
-local function closed_all(before)
-  for _ = 1, 500 do
-    if open_files() <= before then return true end
-    await(neap.sleep(0.01))
-  end
 end
 
 -- A port of 127.0.0.1 that nobody listens on.
@@ -117,7 +103,7 @@ describe("open_connection", function()
   end))
 
   it("can be cancelled while it connects", run(function()
-    local before = open_files()
+    local before = loop.descriptors()
     local server <close> = await(neap.start_server(echo, "127.0.0.1", 0))
     for steps = 0, 6 do
       local task = neap.create_task(function()
@@ -131,7 +117,7 @@ describe("open_connection", function()
     end
     server:close()
     await(server:wait_closed())
-    assert.is_true(closed_all(before))
+    assert.is_true(loop.closed(before))
   end))
 
   it("can be cancelled while it resolves", run(function()
@@ -146,10 +132,10 @@ describe("open_connection", function()
 
   it("leaves nothing open when it fails", run(function()
     local port = free_port()
-    local before = open_files()
+    local before = loop.descriptors()
     for _ = 1, 20 do pcall(await, neap.open_connection("127.0.0.1", port)) end
     turn()
-    assert.is_true(closed_all(before))
+    assert.is_true(loop.closed(before))
   end))
 
   it("can be left behind by run", function()

@@ -2,7 +2,7 @@
 local hanging = require "spec.io.hanging"
 local neap = require "neap"
 local pair = require "spec.io.pair"
-local uv = require "luv"
+local loop = require "spec.support.loop"
 local await, raises, turn = neap.await, pair.raises, pair.turn
 
 local function run(fn)
@@ -21,18 +21,11 @@ local function start(ip, port)
   return server, server:getsockname().port, count
 end
 
-local function open_files()
-  local pipe <close> = assert(io.popen(("ls /proc/%d/fd"):format(uv.os_getpid())))
-  local n = 0
-  for _ in pipe:lines() do n = n + 1 end
-  return n
-end
-
 -- What earlier cases left is closed.
 local function files_at_rest()
   collectgarbage()
   turn()
-  return open_files()
+  return loop.descriptors()
 end
 
 -- The ips of the attempts, in the order in which they were made.
@@ -102,10 +95,10 @@ describe("open_connection with several addresses", function()
       local stream = await(neap.open_connection({ "127.0.0.2", "127.0.0.1" }, port, { happy_eyeballs_delay = delay }))
       assert.equal("127.0.0.1", connected_to(stream))
       while count[1] < i do turn() end
-      assert.is_true(open_files() <= before + 2) -- both ends
+      assert.is_true(loop.closed(before + 2)) -- both ends
       stream:abort()
       await(stream:wait_closed())
-      while open_files() > before do turn() end
+      assert.is_true(loop.closed(before))
     end
   end))
 
@@ -160,14 +153,14 @@ describe("open_connection with several addresses", function()
         end
       end
     end
-    while open_files() > before do turn() end
+    assert.is_true(loop.closed(before))
   end))
 
   it("is bounded by wait_for", run(function()
     local silent <close> = hanging.open("127.0.0.2", 0)
     local before = files_at_rest()
     raises(neap.TimeoutError, neap.wait_for(neap.open_connection("127.0.0.2", silent.port), 0.01))
-    while open_files() > before do turn() end
+    assert.is_true(loop.closed(before))
   end))
 
   it("is left behind by run", function()

@@ -34,7 +34,7 @@ local function is_error(value) return value == neap.Error or getmetatable(value)
 
 describe("meta/", function()
   it("has every name of the module", function()
-    assert.is_truthy(neap.uv and neap.wrap)
+    assert.is_truthy(neap.uv and neap.wrap and neap.Process and neap.subprocess)
     for name, value in pairs(neap) do
       assert.is_string(entries["neap." .. name], "neap." .. name)
       if type(value) == "table" and name ~= "uv" and not is_error(value) then

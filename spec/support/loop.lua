@@ -85,6 +85,15 @@ function loop.descriptors()
   return n
 end
 
+-- Are there no more than before? A thread that still resolves a name may hold one for a moment.
+function loop.closed(before)
+  for _ = 1, 500 do
+    if loop.descriptors() <= before then return true end
+    if neap.current_task() then neap.await(neap.sleep(0.01)) else uv.sleep(10) end
+  end
+  return false
+end
+
 -- n ticks, so that what is ready has run
 function loop.ticks(n)
   for _ = 1, n do neap.await(neap.sleep(0)) end

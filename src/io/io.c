@@ -8,6 +8,7 @@
 #include "io/names.h"
 #include "io/descriptor.h"
 #include "io/poll.h"
+#include "io/process.h"
 #include "io/race.h"
 #include "io/resolve.h"
 #include "io/server.h"
@@ -67,6 +68,7 @@ void io_close(lua_State *L, Core *core) {
     stream_shut(stream);
   }
   list_each_safe(link, &io->datagrams) udp_shut(udp_of_link(link));
+  list_each(link, &io->processes) process_close(process_of_link(link));
   polls_close(io);
   signals_end(io);
 }
@@ -77,6 +79,7 @@ static int box_gc(lua_State *L) {
   Io *io = box->io;
   if (!io) return 0;
   box->io = NULL;
+  while (!list_empty(&io->processes)) process_orphan(process_of_link(list_shift(&io->processes)));
   while (!list_empty(&io->streams)) stream_orphan(stream_of_link(list_shift(&io->streams)));
   while (!list_empty(&io->datagrams)) udp_orphan(udp_of_link(list_shift(&io->datagrams)));
   polls_close(io);
@@ -102,6 +105,7 @@ void io_open(lua_State *L, Core *core) {
   list_create(&box->io->datagrams);
   list_create(&box->io->signals);
   list_create(&box->io->fresh_polls);
+  list_create(&box->io->processes);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &io_key);
   class_open(L, core, &addresses_type, NULL);
   class_open(L, core, &name_type, NULL);
@@ -120,4 +124,5 @@ void io_open(lua_State *L, Core *core) {
   functions_open(L, core, wait_fd_functions);
   functions_open(L, core, reader_functions);
   functions_open(L, core, signal_functions);
+  process_open(L, core);
 }

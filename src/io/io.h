@@ -19,6 +19,7 @@ typedef struct {
   Link datagrams; /* Udps whose handle is not closed */
   struct UdpInbox *udp_inbox; /* block: datagrams are received into it; NULL: made at the first one */
   Link signals; /* SignalWatches */
+  Link processes; /* Processes whose handle is not closed */
   struct Poll **polls; /* block, by descriptor; NULL: none */
   size_t poll_room;
   Link fresh_polls;    /* Polls that the kernel is to be told of */

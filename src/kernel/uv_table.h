@@ -34,6 +34,7 @@ const char *uv_table_open(const uv_loop_t *loop);
   X(uv_mutex_init) X(uv_mutex_destroy) X(uv_mutex_lock) X(uv_mutex_trylock) X(uv_mutex_unlock)     \
   X(uv_queue_work) X(uv_poll_init) X(uv_poll_start) X(uv_poll_stop)                                \
   X(uv_backend_fd) X(uv_backend_timeout) X(uv_loop_fork)                                           \
+  X(uv_spawn) X(uv_process_kill)                                                                  \
   X(uv_fs_read) X(uv_fs_write) X(uv_fs_req_cleanup) X(uv_pipe_init) X(uv_pipe_open) X(uv_pipe) X(uv_socketpair)\
   X(uv_signal_init) X(uv_signal_start) X(uv_signal_stop)                                           \
   X(uv_udp_init_ex) X(uv_udp_open) X(uv_udp_bind) X(uv_udp_connect) X(uv_udp_getsockname)          \
@@ -123,6 +124,8 @@ extern UvTable uv_table; /* filled once a process, never changed after */
 #define uv_backend_fd uv_table.uv_backend_fd_
 #define uv_backend_timeout uv_table.uv_backend_timeout_
 #define uv_loop_fork uv_table.uv_loop_fork_
+#define uv_spawn uv_table.uv_spawn_
+#define uv_process_kill uv_table.uv_process_kill_
 #define uv_fs_read uv_table.uv_fs_read_
 #define uv_fs_write uv_table.uv_fs_write_
 #define uv_fs_req_cleanup uv_table.uv_fs_req_cleanup_
