@@ -3,12 +3,15 @@
 -- modules below, which are loaded when they are first used.
 local core = require "neap.core"
 
-local modules = { uv = "neap.uv", wrap = "neap.wrap" }
+local modules = { uv = "neap.uv", wrap = "neap.wrap", fs = "neap.fs" }
+local fields = { open = "neap.fs.file", File = "neap.fs.file", watch = "neap.fs.watch", Watch = "neap.fs.watch" }
 
 return setmetatable(core, {
   __index = function(self, name)
-    if not modules[name] then return nil end
-    local value = require(modules[name])
+    local module = modules[name] or fields[name]
+    if not module then return nil end
+    local value = require(module)
+    if fields[name] then value = value[name] end
     rawset(self, name, value)
     return value
   end,
