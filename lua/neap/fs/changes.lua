@@ -8,6 +8,7 @@
 -- Requests are started by callbacks, a few at a time, so that no task is needed.
 local core = require "neap.core"
 local oserror = require "neap.oserror"
+local scandir = require "neap.fs.scandir"
 local uv = require "luv"
 
 local AT_ONCE = 2 -- requests of one watch: the thread pool is everybody's
@@ -77,7 +78,7 @@ local function advance(state)
       advance(state)
       if not ok then error(problem, 0) end
     end
-    local ok, request, reason = pcall(uv[job.name], job.path, done)
+    local ok, request, reason = pcall(job.name == "fs_scandir" and scandir.start or uv[job.name], job.path, done)
     if not ok or not request then done(ok and reason or request) end
   end
 end
@@ -93,23 +94,23 @@ end
 
 -- ---- nodes ----
 
-local function drop(node)
+local function drop(state, node)
   local handle = node.handle
   node.handle = nil
-  if handle and not handle:is_closing() then handle:close() end
-  for _, child in pairs(node.children) do drop(child) end
+  if handle then state.release(handle) end
+  for _, child in pairs(node.children) do drop(state, child) end
   node.children = {}
 end
 
-local function forget(node)
-  drop(node)
+local function forget(state, node)
+  drop(state, node)
   if node.parent and node.parent.children[node.last] == node then node.parent.children[node.last] = nil end
 end
 
 local function gone(state)
   if state.ended then return end
   state.emit(state, { kind = "gone", path = state.root.path, name = "" })
-  drop(state.root)
+  drop(state, state.root)
   state.finish(state)
 end
 
@@ -121,7 +122,7 @@ local function start(state, node)
     state.notice(node, problem, name, events)
   end)
   if ok then return handle end
-  handle:close()
+  state.release(handle)
   return nil, reason
 end
 
@@ -164,7 +165,7 @@ function rename(state, node, name)
   ask(state, "fs_lstat", join(node.path, name), function(_, stat)
     if not node.handle then return end
     local known = node.children[name]
-    if known then forget(known) end
+    if known then forget(state, known) end
     if stat and stat.type == "directory" then add(state, node, name, true) end
   end)
 end
@@ -215,7 +216,7 @@ end
 
 local function stop(state)
   burst.states[state] = nil
-  drop(state.root)
+  drop(state, state.root)
   state.scanning = 0
 end
 

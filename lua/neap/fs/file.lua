@@ -12,7 +12,7 @@ local async, await = core.async, core.await
 
 local BUFFER = 65536 -- bytes: what is read ahead, and how much may wait to be written
 
-local File = {}
+local File = setmetatable({}, { __name = "class neap.File" })
 local meta = { __index = File, __name = "neap.File" }
 setmetatable(meta, { __index = File }) -- so that neap.is knows the class
 

@@ -45,9 +45,8 @@ end
 local function some(file, n)
   local buffer = file.buffer
   if n == 0 then return (buffer.size > 0 or fill(file, 1)) and "" or nil end
-  while buffer.size < n do
+  while buffer.size < n and (file.seekable ~= false or buffer.size == 0) do
     if not fill(file, n - buffer.size) then break end
-    if file.seekable == false then break end
   end
   if buffer.size == 0 then return nil end
   return pieces.take(buffer, n < buffer.size and n or buffer.size)

@@ -14,7 +14,6 @@ local temporary = {}
 local both = internal.parse_mode "w+"
 
 local function template_of(name, template)
-  check.path(1, name, template)
   if template:sub(-6) ~= "XXXXXX" then check.fail(1, name, 'the template must end in "XXXXXX"', 3) end
   return template
 end
@@ -30,6 +29,7 @@ end
 local make_file = async(make)
 
 function temporary.mkstemp(template)
+  check.path(1, "mkstemp", template)
   return make_file(internal.new(template_of("mkstemp", template), both, internal.BUFFER, 2), false)
 end
 
@@ -39,7 +39,10 @@ local mkdtemp = wrap(luv.fs_mkdtemp, {
   luv = true, at = 2, what = "fs_mkdtemp", late = function(path) luv.fs_rmdir(path, nothing) end,
 })
 
-function temporary.mkdtemp(template) return mkdtemp(template_of("mkdtemp", template)) end
+function temporary.mkdtemp(template)
+  check.path(1, "mkdtemp", template)
+  return mkdtemp(template_of("mkdtemp", template))
+end
 
 -- The template that options {dir =, prefix =} stand for.
 local function template_from(name, options)

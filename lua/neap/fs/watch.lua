@@ -70,9 +70,16 @@ local function wait_in(futures)
   return await(future)
 end
 
+-- A handle that is still closing when the Lua state ends crashes luv 1.44: so it is closed in a round of the
+-- loop, which sees to the end of it, and if there is none, only stopped.
+local function release(handle)
+  handle:stop()
+  pcall(core.call_soon, function() if not handle:is_closing() then handle:close() end end)
+end
+
 -- ---- the class ----
 
-local Watch = {}
+local Watch = setmetatable({}, { __name = "class neap.Watch" })
 local meta = setmetatable({ __index = Watch, __name = "neap.Watch" }, { __index = Watch })
 
 local function watch_of(self, name)
@@ -134,7 +141,7 @@ local function watch(path, options)
     path = #path > 1 and path:match "^(.-)/*$" or path,
     limit = check.field_count(2, "watch", options, "queue", 1, QUEUE),
     first = 1, last = 0, waiting = {}, readers = {}, settlers = {}, scanning = 0,
-    closed = false, ended = false, emit = emit, finish = finish, wake = wake,
+    closed = false, ended = false, emit = emit, finish = finish, wake = wake, release = release,
   }
   if state.path == "" then state.path = "/" end
   if core.get_debug() then

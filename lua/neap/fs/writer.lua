@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- The writing side of a File. What is written waits in batches, one behind the other, and goes out without
--- a task, at once when nobody has the turn. An error is raised in all who wait for room then, or else in
--- whoever comes next; until somebody was told nothing more is written, since a gap would be before it.
+-- a task, at once when nobody has the turn. After an error all that waits is dropped, since a gap would be
+-- before it. The error is raised in all who wait for room, or else in whoever comes next, and until somebody
+-- was told nothing more is written.
 local channel = require "neap.fs.channel"
 local pieces = require "neap.fs.pieces"
 local uv = require "luv"
@@ -10,9 +11,17 @@ local concat, move = table.concat, table.move
 
 local writer = {}
 
+local function drop(file)
+  local line = file.line
+  for i = line.first, line.last do
+    if line[i].size then line[i].dropped = true end
+  end
+  file.queued = 0
+end
+
 -- Tells everybody who waits; if nobody does, it is kept for whoever comes next.
-local function fail_write(file, batch, reason)
-  file.queued = file.queued - batch.size
+local function fail_write(file, reason)
+  drop(file)
   local ok, problem = pcall(channel.problem, file, "fs_write", reason)
   local drainers, told = file.drainers, false
   for i = #drainers, 1, -1 do
@@ -39,16 +48,13 @@ local function prepare(file, batch)
   file.batch = batch
 end
 
--- Starts to write; false if it failed at once, or must not be written: a gap would be before it.
+-- Starts to write; false if that failed at once, or it is not to be written.
 function channel.start_batch(file, batch)
-  if file.failure then
-    file.queued = file.queued - batch.size
-    return false
-  end
+  if batch.dropped then return false end
   local ok, reason = pcall(prepare, file, batch)
   if ok then reason = send(file, batch) end
   if not reason then return true end
-  fail_write(file, batch, reason)
+  fail_write(file, reason)
   return false
 end
 
@@ -88,7 +94,7 @@ function channel.written(file, reason, count)
     if not reason and batch.size > 0 then return end
   end
   file.batch = nil
-  if reason then fail_write(file, batch, reason) end
+  if reason then fail_write(file, reason) end
   channel.pass_on(file)
 end
 
@@ -97,11 +103,11 @@ function writer.write(file, list, size)
   if size == 0 or file.failure then return end
   local line = file.line
   local last = line[line.last]
-  if last and last.size then
+  if last and last.size and not last.dropped then
     move(list, 1, #list, #last + 1, last)
     last.size = last.size + size
   else
-    list.size = size
+    list.size, list.dropped = size, false
     channel.append(line, list)
   end
   file.queued = file.queued + size
