@@ -132,10 +132,10 @@ describe("neap.fs, whole files:", function()
     end)
   end)
 
-  it("reads a thousand files, some at a time", in_run(function()
-    for i = 1, 1000 do files.write("f" .. i, ("x"):rep(i)) end
+  it("reads many files, some at a time", in_run(function()
+    for i = 1, 100 do files.write("f" .. i, ("x"):rep(i)) end
     local limit, jobs = neap.Semaphore(20), {}
-    for i = 1, 1000 do
+    for i = 1, 100 do
       jobs[i] = function()
         local held <close> = await(limit:acquire())
         return #await(fs.read_file(path("f" .. i)))
@@ -143,7 +143,7 @@ describe("neap.fs, whole files:", function()
     end
     local sum = 0
     for _, size in ipairs(await(neap.gather(jobs))) do sum = sum + size end
-    assert.equal(500500, sum)
+    assert.equal(5050, sum)
   end))
 end)
 
