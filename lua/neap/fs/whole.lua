@@ -4,6 +4,7 @@ local check = require "neap.fs.check"
 local core = require "neap.core"
 local internal = require "neap.fs.file"
 local luv = require "luv"
+local read = require("neap.core.files").read
 local uv = require "neap.uv"
 
 local async, await = core.async, core.await
@@ -18,10 +19,7 @@ local function open(path, mode, permissions)
   return internal.begin(internal.new(path, mode, internal.BUFFER, 3), mode, permissions)
 end
 
-local read_file = async(function(path)
-  local file <close> = open(path, reading, 0)
-  return await(file:read "a")
-end)
+local read_file = async(function(path) return await(read(path)) end)
 
 function whole.read_file(path) return read_file(check.path(1, "read_file", path)) end
 
