@@ -184,6 +184,7 @@ function channel.request(file, name, ...)
   local done, problem = pcall(await, waiter)
   if done then return file.value, file.reason end
   file.waiter = nil
+  if waiter:done() and not waiter:cancelled() then waiter:exception() end -- closed as well: nobody else looks
   if file.running then pcall(uv.cancel, request) end
   error(problem, 0)
 end
