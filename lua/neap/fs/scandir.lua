@@ -11,15 +11,14 @@ local scandir = {}
 local meta
 
 -- Collected when the Lua state ends, before the loop: what is answered after that is released here.
-local ending = false
-scandir.sentinel = setmetatable({}, { __gc = function() ending = true end })
+local state = setmetatable({ ending = false }, { __gc = function(self) self.ending = true end })
 
 -- request, reason = start(path, callback)
 function scandir.start(path, callback)
   local ok, request, reason
   ok, request, reason = pcall(uv.fs_scandir, path, function(problem, entries)
     setmeta(request, meta)
-    if ending then return meta and meta.__gc(request) end
+    if state.ending then return meta and meta.__gc(request) end
     callback(problem, entries)
   end)
   if not ok then error(request, 0) end
