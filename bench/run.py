@@ -48,6 +48,8 @@ WORKLOADS = {
     "udp": dict(key="req_per_cpu_s", beside="req_per_s", variants={
         "64 x 64 B": dict(conns=64, window=1, size=64), "64 x 1 KiB": dict(conns=64, window=1, size=1024),
         "1 x 64 x 64 B": dict(conns=1, window=64, size=64)}),
+    "files": dict(variants={"1 at once": dict(files=1000, rounds=5, limit=1),
+                            "16 at once": dict(files=1000, rounds=5, limit=16)}),
     "startup": dict(key="cpu_ms", low=True, beside="wall_ms", repeats=15, variants={"empty main": {}}),
 }
 SLOW = {"sleepers / 1M": {"py_trio", "py_gevent"}}  # only if asked for: minutes, gigabytes

@@ -3,8 +3,9 @@
 -- modules below, which are loaded when they are first used.
 local core = require "neap.core"
 
-local modules = { uv = "neap.uv", wrap = "neap.wrap", subprocess = "neap.subprocess" }
+local modules = { fs = "neap.fs", subprocess = "neap.subprocess", uv = "neap.uv", wrap = "neap.wrap" }
 local fields = {
+  open = "neap.fs.file", File = "neap.fs.file", watch = "neap.fs.watch", Watch = "neap.fs.watch",
   Process = "neap.process", create_subprocess_exec = "neap.process", create_subprocess_shell = "neap.process",
 }
 

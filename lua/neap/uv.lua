@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- neap.uv: luv, with awaitables in the place of callbacks. A function that calls back once is an
 -- async function here; everything else is luv's own.
+local scandir = require "neap.fs.scandir"
 local uv = require "luv"
 local wrap = require "neap.wrap"
 
@@ -27,10 +28,14 @@ local late = { fs_open = close_file, fs_mkstemp = close_file, fs_opendir = close
 local function nothing() end
 
 -- Closing is not undone by a cancellation: the handle or descriptor would stay open.
-local cancel = { close = nothing, fs_close = nothing, fs_closedir = nothing }
+local cancel = { close = nothing, fs_close = nothing, fs_closedir = nothing, fs_scandir = scandir.cancel }
+
+local instead = { fs_scandir = scandir.start }
 
 local function awaitable(name, fn)
-  return wrap(fn, { luv = true, what = name, at = positions[name], late = late[name], cancel = cancel[name] })
+  return wrap(instead[name] or fn, {
+    luv = true, what = name, at = positions[name], late = late[name], cancel = cancel[name],
+  })
 end
 
 return setmetatable({}, {

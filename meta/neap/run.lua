@@ -125,6 +125,12 @@ function neap.call_at(when, fn, ...) end
 ---@return number seconds
 function neap.time() end
 
+---Is this run in debug mode?
+---
+---Suspends: no. asyncio: loop.get_debug.
+---@return boolean
+function neap.get_debug() end
+
 ---Makes the loop the child's own, after the process was forked (by another library, or the host). Until then
 ---`run` and `await` outside tasks raise in the child. Tasks and timers go on in both processes; what threads
 ---of the parent would have completed never is. Does nothing where nothing was forked.

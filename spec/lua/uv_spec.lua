@@ -169,6 +169,18 @@ describe("neap.uv", function()
 end)
 
 describe("cancelling neap.uv", function()
+  it("lets the Lua state end while a directory is read", function()
+    local said = dofile "spec/support/child.lua".output [[
+      local neap = require "neap"
+      neap.run(function()
+        local tasks = {}
+        for i = 1, 20 do tasks[i] = neap.create_task(neap.uv.fs_scandir "/usr/lib") end
+        neap.await(neap.sleep(0))
+      end)
+      print "end"]]
+    assert.equal("end\n", said)
+  end)
+
   it("cancels a request that has not started", function()
     neap.run(function()
       assert(luv.fs_mkdir(path "a", 448))

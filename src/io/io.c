@@ -15,6 +15,7 @@
 #include "io/signal.h"
 #include "io/stream.h"
 #include "io/udp.h"
+#include "io/whole.h"
 #include "kernel/object.h"
 
 static const char io_key = 0; /* registry: the box */
@@ -125,4 +126,5 @@ void io_open(lua_State *L, Core *core) {
   functions_open(L, core, reader_functions);
   functions_open(L, core, signal_functions);
   process_open(L, core);
+  whole_open(L, core);
 }

@@ -355,6 +355,12 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
   return raise_out(L, core);
 }
 
+/* debug = get_debug() */
+static int f_get_debug(lua_State *L) {
+  lua_pushboolean(L, core_of(L)->debug);
+  return 1;
+}
+
 /* ... = run(awaitable [, {debug =, clock =, shutdown_grace =}]) */
 static int f_run(lua_State *L) {
   Core *core = core_of(L);
@@ -384,4 +390,4 @@ int run_end(lua_State *L, Core *core) {
   return run_enter(L, core, 0, &options);
 }
 
-const luaL_Reg run_functions[] = {{"run", f_run}, {NULL, NULL}};
+const luaL_Reg run_functions[] = {{"run", f_run}, {"get_debug", f_get_debug}, {NULL, NULL}};
