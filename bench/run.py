@@ -50,6 +50,10 @@ WORKLOADS = {
         "1 x 64 x 64 B": dict(conns=1, window=64, size=64)}),
     "files": dict(variants={"1 at once": dict(files=1000, rounds=5, limit=1),
                             "16 at once": dict(files=1000, rounds=5, limit=16)}),
+    "unix": dict(key="req_per_cpu_s", beside="req_per_s", variants={
+        "64 x 64 B": dict(conns=64, size=64), "64 x 1 KiB": dict(conns=64, size=1024)}),
+    "idle": dict(folder="echo", key="bytes_per_conn", low=True, beside="cpu_us_per_conn", repeats=1, variants={
+        "10k connections": dict(conns=10_000)}),
     "startup": dict(key="cpu_ms", low=True, beside="wall_ms", repeats=15, variants={"empty main": {}}),
 }
 SLOW = {"sleepers / 1M": {"py_trio", "py_gevent"}}  # only if asked for: minutes, gigabytes
@@ -71,6 +75,8 @@ TARGETS = [
     (["echo"], "py_asyncio py_uvloop py_gevent py_trio lua_cqueues lua_copas lua_luv lua_luvco js_node", "ratio", 1),
     (["udp"], "c_uv", "ratio", 0.85),
     (["udp"], "py_asyncio py_uvloop lua_luv js_node", "ratio", 1),
+    (["unix"], "c_uv", "ratio", 0.9),
+    (["idle"], "py_asyncio py_uvloop js_node", "ratio", 1),
     (["startup"], "lua_luv", "more", 2),
 ]
 
@@ -215,9 +221,43 @@ def one_echo(cmd, params, workload="echo"):
         server.stdout.close()
 
 
+def one_unix(cmd, params):
+    try:
+        return one_echo(cmd, dict(params, unix=1))
+    finally:
+        for left in Path("/tmp").glob("neap-bench-*.sock"):
+            left.unlink()
+
+
+def resident_kb(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
+
+
+def one_idle(cmd, params):
+    """What the server's connections cost when each has had one message and nothing happens any more."""
+    load = [build(HERE / "echo" / "loadgen.c"), "idle=1", f"conns={params['conns']}"]
+    server = subprocess.Popen(cmd, env=environment(), stdout=subprocess.PIPE, text=True, cwd=HERE)
+    client = None
+    try:
+        port = json.loads(server.stdout.readline())["port"]
+        pin(1)  # the client
+        rss, cpu = resident_kb(server.pid), cpu_of(server.pid)
+        client = subprocess.Popen(load + [f"port={port}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if client.stdout.readline() != "idle\n":
+            raise RuntimeError("the client gave up")
+        rss, cpu = resident_kb(server.pid) - rss, cpu_of(server.pid) - cpu
+        return dict(bytes_per_conn=rss * 1024 / params["conns"], cpu_us_per_conn=cpu * 1e6 / params["conns"])
+    finally:
+        pin()
+        for process in filter(None, (client, server)):
+            process.kill()
+            process.communicate()
+
+
 def measure(workload, params, peers, repeats):
     """The runs of each peer, taking turns; one that fails is told, one that takes long is not repeated."""
-    one = dict(echo=one_echo, udp=functools.partial(one_echo, workload="udp"), startup=one_startup).get(workload, one_script)
+    one = dict(echo=one_echo, udp=functools.partial(one_echo, workload="udp"), unix=one_unix, idle=one_idle,
+               startup=one_startup).get(workload, one_script)
     runs, took, names = {p: [] for p in peers}, dict.fromkeys(peers, 0), [*peers]
     for turn in range(repeats):
         for p in names[turn % len(names):] + names[:turn % len(names)]:
@@ -311,12 +351,12 @@ def main():
         sys.exit(f"neap does not load from {BUILD}: run make")
     OUT.mkdir(parents=True, exist_ok=True)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(12_000, hard)), hard))
     head, results, wanted = heading(), {}, options.peers and options.peers.split(",")
     print("\n".join(f"{k}: {v}" for k, v in head.items()))
     pin()
     for workload in options.workloads or WORKLOADS:
-        w, peers = WORKLOADS[workload], peers_of(workload, wanted)
+        w, peers = WORKLOADS[workload], peers_of(WORKLOADS[workload].get("folder", workload), wanted)
         for variant, params in w["variants"].items():
             case = f"{workload} / {variant}"
             if options.quick and case in SLOW:
