@@ -198,6 +198,26 @@ describe("Datagram", function()
     end))
   end)
 
+  it("tells that descriptors have run out, and can be opened again when some are free", function()
+    assert.equal("EMFILE\nusable\n", child.output([[
+      local neap = require "neap"
+      local await = neap.await
+      neap.run(function()
+        local sockets, ok, last = {}, nil, nil
+        repeat
+          ok, last = pcall(await, neap.open_datagram { local_addr = { "127.0.0.1", 0 } })
+          sockets[#sockets + 1] = last
+        until not ok
+        print(last.code)
+        sockets[1]:close()
+        await(sockets[1]:wait_closed())
+        local socket = await(neap.open_datagram { remote_addr = sockets[2]:getsockname() })
+        socket:send "usable"
+        print((await(sockets[2]:recv())))
+      end)
+    ]], { first = "ulimit -n 40;" }))
+  end)
+
   it("keeps the loop alive only while somebody waits: a deadlock is one", function()
     loop.run(function()
       local socket <close> = await(open { local_addr = { LOCAL, 0 } })
