@@ -23,6 +23,17 @@ static void *data_new(void) {
   return malloc(16);
 }
 
+/* What somebody waits for in each way. */
+#define DATAGRAMS_AND_SIGNALS                                                                          \
+  "socket = await(neap.open_datagram {local_addr = {'127.0.0.1', 0}}) "                                \
+  "neap.create_task(function() await(socket:recv()) end) "                                             \
+  "local fds = uv.socketpair('dgram', nil, {nonblock = true}, {nonblock = true}) "                     \
+  "full, peer = await(neap.open_datagram {fd = fds[1]}), await(neap.open_datagram {fd = fds[2]}) "     \
+  "for i = 1, 400 do full:send(i) end neap.create_task(function() await(full:send 'x') end) "          \
+  "neap.create_task(function() for _ in neap.signals 'USR1' do end end) "                              \
+  "signals = select(2, neap.signals 'USR2') handle = neap.add_signal_handler('HUP', print) "           \
+  "reader = neap.add_reader(probe.pipe(), print) "
+
 static void sum_up(void) { expect(made == pushed + dropped); }
 
 static void on_work(void *data) {
@@ -120,7 +131,7 @@ static void close_io(void) {
           "probe.filter_set(filtered, 'xor', 1) count = probe.count "
           "local r = probe.pipe() neap.create_task(function() probe.wait_fd(r, 1) end) "
           "for i = 1, 30 do uv.new_timer():start(5, 5, function() end) uv.new_tcp() uv.new_pipe() end "
-          "uv.spawn('true', {}, function() end) await(neap.sleep(0))");
+          "uv.spawn('true', {}, function() end) " DATAGRAMS_AND_SIGNALS "await(neap.sleep(0))");
   expect_ok(L, neap_spawn(L, NULL, 0));
   for (int i = 0; i < 20; i++) neap_turn(L, 0.01);
   lua_getglobal(L, "filtered");
@@ -128,7 +139,9 @@ static void close_io(void) {
   neap_close(L);
   expect(fired > 0 && uv_is_active((uv_handle_t *)&mine));
   expect_ok(L, luaL_dostring(L, "assert(count 'destroyed' == 1) assert(not pcall(stream.read, stream, 1) or true) "
-                                "assert(tostring(stream):find 'closed') assert(tostring(server):find 'closed')"));
+                                "assert(tostring(stream):find 'closed') assert(tostring(server):find 'closed') "
+                                "assert(tostring(socket):find 'closed') assert(handle:cancelled() and reader:cancelled()) "
+                                "assert(tostring(signals):find 'closed')"));
   lua_close(L);
   int before = fired;
   while (fired < before + 3) uv_run(&loop, UV_RUN_ONCE);
@@ -277,7 +290,7 @@ static void lua_close_alone(void) {
           "probe.filter_set(stream, 'xor', 1) stream:write(('x'):rep(8000000)) "
           "local r = probe.pipe() neap.create_task(function() probe.wait_fd(r, 1) end) "
           "neap.create_task(function() probe.park(probe.wait(true)) end) neap.create_task(neap.sleep(9)) "
-          "neap.create_task(function() await(future()) end) work()");
+          "neap.create_task(function() await(future()) end) " DATAGRAMS_AND_SIGNALS "work()");
   expect_ok(L, neap_spawn(L, NULL, 0));
   for (int i = 0; i < 20; i++) neap_turn(L, 0.01);
   lua_close(L);
@@ -324,6 +337,8 @@ static void close_use_after(void) {
                                 "for _, f in ipairs {probe.future, probe.loop, probe.work, function() neap.run(function() end) end,"
                                 "function() neap.create_task(neap.sleep(0)) end, function() neap.await(neap.sleep(0)) end,"
                                 "function() neap.call_soon(print) end, function() neap.await(neap.wait_fd(0, 'r')) end,"
+                                "function() neap.await(neap.open_datagram()) end, function() neap.signals 'HUP' end,"
+                                "function() neap.add_signal_handler('HUP', print) end, function() neap.add_reader(0, print) end,"
                                 "function() probe.wait_fd(0, 1) end, function() probe.park(probe.wait(true)) end} do "
                                 "local ok, err = pcall(f) assert(not ok, _) assert(tostring(err):find 'clos', err) end"));
   expect_ok(L, neap_open(L, NULL));

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
+local loop = require "spec.support.loop"
 local pair = dofile "spec/io/pair.lua"
 local udp_pair = dofile "spec/io/udp_pair.lua"
 local await, open = neap.await, neap.open_datagram
@@ -160,6 +161,27 @@ describe("Datagram, receiving,", function()
     end
     for i = 1, 3 do clients[i]:close() end
     for i = 1, 3 do await(clients[i]:wait_closed()) end
+  end))
+
+  it("bears being closed by a finalizer, wherever that runs", run(function()
+    for round = 1, loop.size(60, 20) do
+      local socket = await(open { local_addr = { LOCAL, 0 } })
+      local port = socket:getsockname().port
+      for i = 1, 20 do socket:send(("x"):rep(100 + i), LOCAL, port) end
+      await(socket:recv())
+      collectgarbage()
+      setmetatable({}, { __gc = function() socket:abort() end })
+      local ok, err = pcall(function()
+        for i = 1, 1000 do
+          socket:send(i, LOCAL, port)
+          if round % 2 == 0 then await(socket:recv_many(3)) else await(socket:recv()) end
+          for _ = 1, round do (function() return {} end)() end
+        end
+      end)
+      assert.is_true(ok or neap.is(err, neap.ConnectionAbortedError), tostring(err))
+      socket:close()
+      await(socket:wait_closed())
+    end
   end))
 
   it("speaks IPv6", run(function()

@@ -16,6 +16,7 @@ describe("open_datagram", function()
     refused({ local_addr = "x" }, "field 'local_addr': a table {host, port} expected")
     refused({ local_addr = { LOCAL, -1 } }, "field 'local_addr': a port from 0 to 65535")
     refused({ local_addr = { LOCAL, 65536 } }, "field 'local_addr': a port")
+    refused({ local_addr = { LOCAL, "53" } }, "field 'local_addr': a port")
     refused({ local_addr = { LOCAL, "x" } }, "field 'local_addr': a port")
     refused({ local_addr = { LOCAL, 0 / 0 } }, "field 'local_addr': a port")
     refused({ local_addr = { 5, 0 } }, "field 'local_addr': a host")
@@ -195,6 +196,26 @@ describe("Datagram", function()
       await(neap.sleep(0))
       assert.is_true(loop.closed(before))
     end))
+  end)
+
+  it("tells that descriptors have run out, and can be opened again when some are free", function()
+    assert.equal("EMFILE\nusable\n", child.output([[
+      local neap = require "neap"
+      local await = neap.await
+      neap.run(function()
+        local sockets, ok, last = {}, nil, nil
+        repeat
+          ok, last = pcall(await, neap.open_datagram { local_addr = { "127.0.0.1", 0 } })
+          sockets[#sockets + 1] = last
+        until not ok
+        print(last.code)
+        sockets[1]:close()
+        await(sockets[1]:wait_closed())
+        local socket = await(neap.open_datagram { remote_addr = sockets[2]:getsockname() })
+        socket:send "usable"
+        print((await(sockets[2]:recv())))
+      end)
+    ]], { first = "ulimit -n 40;" }))
   end)
 
   it("keeps the loop alive only while somebody waits: a deadlock is one", function()

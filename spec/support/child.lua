@@ -9,7 +9,8 @@ end
 
 local function quote(text) return "'" .. text:gsub("'", [['\'']]) .. "'" end
 
--- result = run(source [, {env = {NAME = value}}]): {out =, code = or signal =}; stderr is in `out`
+-- result = run(source [, {env = {NAME = value}, first = "shell commands"}]): {out =, code = or signal =}; stderr is
+-- in `out`
 function child.run(source, options)
   local path = os.tmpname()
   local file = assert(io.open(path, "w"))
@@ -17,7 +18,8 @@ function child.run(source, options)
   file:close()
   local env = {}
   for name, value in pairs(options and options.env or {}) do env[#env + 1] = name .. "=" .. quote(value) end
-  local command = ("exec env %s %s %s 2>&1"):format(table.concat(env, " "), quote(interpreter()), quote(path))
+  local command = ("%s exec env %s %s %s 2>&1"):format(options and options.first or "", table.concat(env, " "),
+    quote(interpreter()), quote(path))
   local pipe = assert(io.popen(command))
   local out = pipe:read "a"
   local _, how, number = pipe:close()

@@ -264,6 +264,7 @@ static int f_signals(lua_State *L) {
   }
   check_main_thread(L);
   Io *io = io_of(L);
+  if (io->core->closed) luaL_error(L, "neap is closed in this Lua state");
   bool interrupt = false;
   for (int i = 0; i < n; i++) interrupt = interrupt || check_interrupt(L, numbers[i]);
   Signals *signals = object_new(L, &signals_type, sizeof *signals + (size_t)n * sizeof(SignalEntry), 1);

@@ -208,7 +208,7 @@ static int check_end(lua_State *L, const char *field, bool remote) {
   int end = lua_gettop(L);
   if (lua_type(L, end) != LUA_TTABLE) luaL_argerror(L, 1, lua_pushfstring(L, "field '%s': a table {host, port} expected", field));
   if (lua_getfield(L, end, "port") != LUA_TNIL || lua_geti(L, end, 2) != LUA_TNIL) port = lua_tointegerx(L, -1, &integral);
-  if (!integral || port < remote || port > 65535)
+  if (lua_type(L, -1) == LUA_TSTRING || !integral || port < remote || port > 65535)
     luaL_argerror(L, 1, lua_pushfstring(L, "field '%s': a port from %d to 65535 expected", field, (int)remote));
   lua_settop(L, end);
   if (lua_getfield(L, end, "host") == LUA_TNIL && lua_getfield(L, end, "ip") == LUA_TNIL) lua_geti(L, end, 1);

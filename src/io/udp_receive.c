@@ -180,13 +180,14 @@ static void push_new_host(lua_State *L, int index, UdpBox *box, const Address *f
   box->known = *from;
 }
 
-/* Takes the first datagram: pushes data, host, port, and the size of one that was cut; their number. The box
- * is at `index`. What may raise comes first. */
-static int udp_take(lua_State *L, int index, UdpBox *box) {
-  Udp *udp = box->udp;
+/* Pushes data, host, port, and the size of one that was cut, of the datagram at *offset in the queue; their number.
+ * The box is at `index`. It stays in the queue, for what is pushed may raise. */
+static int push_datagram(lua_State *L, int index, UdpBox *box, size_t *offset) {
+  const char *at = buffer_data(&box->udp->in) + *offset;
   UdpRecord record;
-  memcpy(&record, buffer_data(&udp->in), sizeof record);
-  lua_pushlstring(L, buffer_data(&udp->in) + sizeof record, record.size);
+  memcpy(&record, at, sizeof record);
+  *offset += sizeof record + record.size;
+  lua_pushlstring(L, at + sizeof record, record.size); /* a finalizer may close the socket from here on */
   if (LIKELY(same_host(&box->known, &record.from)))
     lua_getiuservalue(L, index, UDP_HOST);
   else
@@ -195,32 +196,49 @@ static int udp_take(lua_State *L, int index, UdpBox *box) {
     lua_pushnil(L);
   else
     lua_pushinteger(L, address_port(&record.from));
-  buffer_consume(&udp->in, sizeof record + record.size);
-  udp->queued--;
-  if (UNLIKELY(!udp->receiving) && buffer_size(&udp->in) <= udp->limit / 2) udp_receive_start(udp);
   if (LIKELY(record.size == record.whole)) return 3;
   lua_pushinteger(L, record.whole);
   return 4;
+}
+
+/* The first n, so many bytes, are somebody's now. */
+static void udp_taken(Udp *udp, unsigned n, size_t bytes) {
+  if (UNLIKELY(udp->shut)) return; /* meanwhile: the queue is gone */
+  buffer_consume(&udp->in, bytes);
+  udp->queued -= n;
+  if (UNLIKELY(!udp->receiving) && !udp->closing && buffer_size(&udp->in) <= udp->limit / 2) udp_receive_start(udp);
+}
+
+static int udp_take(lua_State *L, int index, UdpBox *box) {
+  size_t bytes = 0;
+  int values = push_datagram(L, index, box, &bytes);
+  udp_taken(box->udp, 1, bytes);
+  return values;
 }
 
 /* ---- awaiting them ---- */
 
 enum { RECV_ONE, RECV_NEXT, RECV_MANY };
 
-/* list = the datagrams that are there, at most so many */
+/* list = the datagrams that are there, at most so many; the box is below it */
 static int take_many(lua_State *L, UdpBox *box, lua_Integer most) {
   static const char *const fields[] = {"size", "port", "host", "data"};
-  lua_Integer n = 0, here = box->udp->queued;
-  lua_createtable(L, (int)(here < most ? here : most), 1);
+  Udp *udp = box->udp;
+  unsigned n = 0, wanted = udp->queued < most ? udp->queued : (unsigned)most;
+  size_t bytes = 0;
+  lua_createtable(L, (int)wanted, 1);
   int list = lua_gettop(L);
-  while (n < most && box->udp->queued > 0) {
+  while (n < wanted && !udp->shut) {
     lua_createtable(L, 0, 4);
-    int values = udp_take(L, list - 1, box);
+    if (udp->shut) break; /* by a finalizer */
+    int values = push_datagram(L, list - 1, box, &bytes);
     for (int i = 4 - values; i < 4; i++) lua_setfield(L, list + 1, fields[i]);
     lua_rawseti(L, list, ++n);
   }
+  lua_settop(L, list);
   lua_pushinteger(L, n);
   lua_setfield(L, list, "n");
+  udp_taken(udp, n, bytes);
   return 1;
 }
 

@@ -46,6 +46,7 @@ static void on_sent(uv_udp_send_t *request, int status) {
 /* Pushes what stands for it. 0, or a uv error. */
 static int send_later(lua_State *L, Udp *udp, const uv_buf_t *data, const struct sockaddr *to) {
   UdpSent *box = object_new(L, &udp_sent_type, sizeof *box, 0);
+  if (udp->closing) return UV_ECONNABORTED; /* by a finalizer */
   UdpSend *send = memory_resize(NULL, sizeof *send + data->len);
   if (!send) return UV_ENOMEM;
   send->udp = udp;
@@ -121,6 +122,7 @@ static int push_outcome(lua_State *L, Udp *udp, int status) {
 }
 
 static int send_now(Udp *udp, const uv_buf_t *data, const struct sockaddr *to) {
+  if (UNLIKELY(udp->closing)) return UV_ECONNABORTED; /* by a finalizer, since it was looked at */
   if (UNLIKELY(udp->error != 0)) return udp_take_error(udp);
   return uv_udp_try_send(&udp->handle, data, 1, to);
 }
