@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-enum { SMALLEST = 512 };
+enum { SMALLEST = 128 };
 
 bool buffer_reserve(Buffer *buffer, size_t more) {
   if (buffer_tail(buffer) >= more) return true;

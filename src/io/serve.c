@@ -8,22 +8,10 @@
 #include "kernel/trace.h"
 
 /* The stack of a connection's task. */
-enum { AT_HANDLER = 1, AT_STREAM };
+enum { AT_HANDLER = 1, AT_STREAM, AT_TRACE };
 
-/* what the handler returned, alone on the stack */
-static int k_called(lua_State *L, int status, lua_KContext context) {
-  UNUSED(status);
-  if (lua_isfunction(L, 1) || !awaitable(L, 1)) return 0;
-  lua_settop(L, 1);
-  return await_value(L, (Core *)context);
-}
-
-/* handler, stream: calls it; if it is an async function, awaits what that gives */
-static int call_handler(lua_State *L) {
-  Core *core = core_of(L);
-  lua_callk(L, 1, 1, (lua_KContext)core, k_called);
-  return k_called(L, LUA_OK, (lua_KContext)core);
-}
+/* what the handler gave */
+static int await_result(lua_State *L) { return await_value(L, core_of(L)); }
 
 /* Reports the error at the top. */
 static void report_error(lua_State *L, Core *core) {
@@ -60,16 +48,24 @@ static int k_serve(lua_State *L, int status, lua_KContext context) {
   return 0;
 }
 
+/* what the handler gave: if it is an async function, that is awaited */
+static int k_handler(lua_State *L, int status, lua_KContext context) {
+  if ((status != LUA_OK && status != LUA_YIELD) || lua_isfunction(L, -1) || !awaitable(L, lua_gettop(L)))
+    return k_serve(L, status, context);
+  lua_pushlightuserdata(L, core_of(L));
+  lua_pushcclosure(L, await_result, 1);
+  lua_insert(L, -2);
+  return k_serve(L, lua_pcallk(L, 1, 0, AT_TRACE, context, k_serve), context);
+}
+
 /* handler, stream */
 static int serve(lua_State *L) {
   lua_KContext context = (lua_KContext)core_of(L);
   lua_pushlightuserdata(L, core_of(L));
   lua_pushcclosure(L, trace_on_error, 1);
-  lua_pushlightuserdata(L, core_of(L));
-  lua_pushcclosure(L, call_handler, 1);
   lua_pushvalue(L, AT_HANDLER);
   lua_pushvalue(L, AT_STREAM);
-  return k_serve(L, lua_pcallk(L, 2, 0, AT_STREAM + 1, context, k_serve), context);
+  return k_handler(L, lua_pcallk(L, 1, 1, AT_TRACE, context, k_handler), context);
 }
 
 /* server box, core: a task for the oldest fresh stream */

@@ -72,8 +72,8 @@ typedef struct {
   union {
     uv_connect_t connect;
     uv_write_t write;
-  } request; /* connecting is over before anything is written */
-  uv_shutdown_t shutdown;
+    uv_shutdown_t shutdown;
+  } request; /* one after the other: what is written is gone before the end is sent */
 } Stream;
 
 typedef struct {

@@ -72,7 +72,7 @@ void write_flush(Stream *stream) {
   } else if (stream->eof_wanted && !stream->eof_sent) {
     stream->eof_sent = true;
     if (stream_socket(stream)) {
-      status = uv_shutdown(&stream->shutdown, &stream->uv, on_shutdown);
+      status = uv_shutdown(&stream->request.shutdown, &stream->uv, on_shutdown);
     } else { /* its only direction */
       stream->write_end = UV_EOF;
       stream_close(stream);
