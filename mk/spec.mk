@@ -1,5 +1,5 @@
 # Builds what the specs of the C interface need into $(BUILD)/spec: a C module, a host
-# program, and a resolver that is slow.
+# program, and what is preloaded into children.
 #   BUILD, CC, CFLAGS, LDFLAGS   as for mk/build.mk
 
 BUILD ?= build
@@ -8,12 +8,13 @@ CFLAGS ?= -O1 -g
 flags := -std=gnu11 -Wall -Wextra -Wshadow -Iinclude $(shell pkg-config --cflags lua5.4 libuv) $(CFLAGS)
 probes := $(wildcard spec/c/probe*.c)
 hosts := $(wildcard spec/c/host*.c)
+preloads := $(wildcard spec/c/preload_*.c)
 record := $(BUILD)/spec/flags
 
-all: $(if $(probes),$(BUILD)/spec/probe.so) $(if $(hosts),$(BUILD)/spec/host) $(BUILD)/spec/slow_names.so
+all: $(if $(probes),$(BUILD)/spec/probe.so) $(if $(hosts),$(BUILD)/spec/host) $(preloads:spec/c/%.c=$(BUILD)/spec/%.so)
 
 # To be preloaded; so it is not instrumented.
-$(BUILD)/spec/slow_names.so: spec/c/slow_names.c
+$(BUILD)/spec/preload_%.so: spec/c/preload_%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -Wall -Wextra -O1 -g -fPIC -shared -o $@ $< -ldl
 

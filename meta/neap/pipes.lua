@@ -23,6 +23,7 @@ function neap.open_unix_connection(path, options) end
 ---@class neap.UnixServerOptions
 ---@field backlog? integer connections that wait to be accepted (128)
 ---@field limit? integer bytes, of its streams (65536)
+---@field max_connections? integer open at once; the others wait in the backlog (no limit)
 ---@field cleanup_socket? boolean remove the file when the server is closed, if it is still its own (true)
 
 ---As start_server, on a Unix domain socket. A socket file that is there is removed first, whoever made it.

@@ -186,23 +186,37 @@ function neap.Stream:get_extra_info(name, default) end
 ---@class neap.ServerOptions
 ---@field backlog? integer connections that wait to be accepted (128)
 ---@field limit? integer bytes, of its streams (65536)
+---@field max_connections? integer open at once; the others wait in the backlog (no limit)
 ---@field nodelay? boolean of its streams (true)
----@field reuseport? boolean several servers on one port (false)
+---@field reuse_port? boolean several servers on one port (false)
+
+---@class neap.Inherited
+---@field fd integer a socket that may listen
+---@field name? string
 
 ---Starts listening. For each connection a task calls the handler, awaits what it gives if that is
 ---awaitable, and closes the stream. An error in it goes to the exception handler and aborts the
 ---connection.
 ---
----Raises (when awaited): ResolveError; OSError with "EADDRINUSE", "EACCES" and the like in `code`.
+---Raises (when awaited): ResolveError; OSError with "EADDRINUSE", "EACCES" and the like in `code`; for an
+---inherited socket that is none "EBADF", "ENOTSOCK", "EPROTOTYPE", "EAFNOSUPPORT", "EISCONN".
 ---Suspends: awaiting it may, for a host that has to be resolved.
 ---Cancellation: nothing is left open.
----asyncio: start_server. Different: one duplex stream; it serves at once.
+---asyncio: start_server. Different: one duplex stream; it serves at once; one port for all hosts.
 ---@param handler fun(stream: neap.Stream): any
----@param host string? nil: all interfaces
----@param port integer 0: any that is free
+---@param host string|string[]|neap.Inherited|nil nil: all interfaces
+---@param port integer? 0: any that is free; nil for an inherited socket
 ---@param options? neap.ServerOptions
 ---@return neap.Operation awaiting it gives a neap.Server
 function neap.start_server(handler, host, port, options) end
+
+---The sockets this process was started with: LISTEN_FDS from descriptor 3 on, if LISTEN_PID is this process. They
+---are not inherited any further.
+---
+---Raises: OSError "EBADF" when one is not open.
+---Suspends: no. asyncio: none; sd_listen_fds(3) of systemd.
+---@return neap.Inherited[]
+function neap.listen_fds() end
 
 ---What listens. Closed by `<close>`.
 ---@class neap.Server: userdata
@@ -219,6 +233,17 @@ function neap.Server:close() end
 ---asyncio: Server.wait_closed.
 ---@return neap.Operation
 function neap.Server:wait_closed() end
+
+---Closes the server, waits for its connections to end, and aborts those that are left after a time, as
+---`abort_clients`.
+---
+---Raises: an argument error for what is no time.
+---Suspends: awaiting it does, unless there is no connection.
+---Cancellation: the connections that are left go on; the server stays closed.
+---asyncio: none; Server.close, wait_for(Server.wait_closed), Server.abort_clients.
+---@param timeout? number seconds (no limit)
+---@return neap.Operation awaiting it gives integer: the number of connections it aborted
+function neap.Server:shutdown(timeout) end
 
 ---Waits until it is cancelled, then closes the server and waits for its connections.
 ---
@@ -237,6 +262,25 @@ function neap.Server:is_serving() end
 ---Suspends: no. asyncio: Server.sockets[0].getsockname().
 ---@return neap.Address?
 function neap.Server:getsockname() end
+
+---@class neap.Socket: neap.Address
+---@field fd integer the server's own
+---@field path string? of a Unix domain socket, which has nothing else
+
+---All the sockets at which it listens; none once closed.
+---Suspends: no. asyncio: Server.sockets. Different: addresses with their descriptors.
+---@return neap.Socket[]
+function neap.Server:sockets() end
+
+---How many of its connections are open.
+---Suspends: no. asyncio: none.
+---@return integer
+function neap.Server:connections() end
+
+---How often it could not accept for want of descriptors or memory; each time it pauses for a second.
+---Suspends: no. asyncio: none.
+---@return integer
+function neap.Server:accept_errors() end
 
 ---Closes each connection, as `stream:close()`.
 ---Suspends: no. asyncio: Server.close_clients.

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Sections of spec/c/oom.lua for names and for connecting to one of several addresses.
+-- Sections of spec/c/oom.lua for names, for connecting to one of several addresses, and for servers that last.
 local M = {}
 
 local function same(value, expected)
@@ -46,9 +46,25 @@ local function race(neap, await)
   if #err.attempts ~= 2 then error(err, 0) end
 end
 
+local function servers(neap, await)
+  local server <close> = await(neap.start_server(function(stream) await(stream:read "a") end,
+    { "127.0.0.1", "localhost", "::1" }, 0, { max_connections = 1 }))
+  same(#server:sockets() >= 2, true)
+  local port = server:getsockname().port
+  local one <close> = await(neap.wait_for(neap.open_connection("127.0.0.1", port), 5))
+  local _ <close> = await(neap.wait_for(neap.open_connection("::1", port), 5))
+  neap.timeout(5, function()
+    while server:connections() + server:accept_errors() < 1 do await(neap.sleep(0.001)) end
+  end)
+  one:close()
+  await(neap.wait_for(server:shutdown(0.001), 5))
+  same(#neap.listen_fds(), 0)
+end
+
 function M.add(sections)
   sections[#sections + 1] = { "names", in_loop(names) }
   sections[#sections + 1] = { "several addresses", in_loop(race) }
+  sections[#sections + 1] = { "servers that last", in_loop(servers) }
 end
 
 return M

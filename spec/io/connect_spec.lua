@@ -103,7 +103,7 @@ describe("open_connection", function()
   end))
 
   it("can be cancelled while it connects", run(function()
-    local before = loop.descriptors()
+    local before = loop.lasting_descriptors()
     local server <close> = await(neap.start_server(echo, "127.0.0.1", 0))
     for steps = 0, 6 do
       local task = neap.create_task(function()
@@ -132,7 +132,7 @@ describe("open_connection", function()
 
   it("leaves nothing open when it fails", run(function()
     local port = free_port()
-    local before = loop.descriptors()
+    local before = loop.lasting_descriptors()
     for _ = 1, 20 do pcall(await, neap.open_connection("127.0.0.1", port)) end
     turn()
     assert.is_true(loop.closed(before))

@@ -14,9 +14,11 @@ local function connect(self, n)
   end
 end
 
--- hanging <close> = open(ip, port): {ip =, port =}; port 0: any that is free
+local meta = { __index = M, __close = function(self) self:close() end }
+
+-- hanging = open(ip, port): {ip =, port =}, for a <close> variable; port 0: any that is free
 function M.open(ip, port)
-  local self, taken = setmetatable({ ip = ip }, M), neap.Event()
+  local self, taken = setmetatable({ ip = ip }, meta), neap.Event()
   self.listener = uv.new_tcp()
   assert(self.listener:bind(ip, port))
   -- libuv takes one connection, which nobody accepts, and then leaves the rest to the kernel
@@ -34,7 +36,5 @@ function M:close()
   for _, tcp in ipairs(self) do tcp:close() end
   await(neap.sleep(0))
 end
-
-M.__index, M.__close = M, M.close
 
 return M

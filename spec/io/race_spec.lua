@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: MIT
+local loop = require "spec.support.loop"
 local hanging = require "spec.io.hanging"
 local neap = require "neap"
 local pair = require "spec.io.pair"
-local loop = require "spec.support.loop"
 local await, raises, turn = neap.await, pair.raises, pair.turn
 
 local function run(fn)
@@ -19,13 +19,6 @@ local function start(ip, port)
     serve(stream)
   end, ip, port))
   return server, server:getsockname().port, count
-end
-
--- What earlier cases left is closed.
-local function files_at_rest()
-  collectgarbage()
-  turn()
-  return loop.descriptors()
 end
 
 -- The ips of the attempts, in the order in which they were made.
@@ -90,7 +83,7 @@ describe("open_connection with several addresses", function()
   it("goes on to the next when one does not answer, and closes it", run(function()
     local silent <close> = hanging.open("127.0.0.2", 0)
     local _ <close>, port, count = start("127.0.0.1", silent.port)
-    local before = files_at_rest()
+    local before = loop.lasting_descriptors()
     for i, delay in ipairs { 0, 0.001 } do
       local stream = await(neap.open_connection({ "127.0.0.2", "127.0.0.1" }, port, { happy_eyeballs_delay = delay }))
       assert.equal("127.0.0.1", connected_to(stream))
@@ -140,7 +133,7 @@ describe("open_connection with several addresses", function()
   it("closes every socket when it is cancelled", run(function()
     local silent <close> = hanging.open("127.0.0.2", 0)
     local _ <close>, port = start("127.0.0.1", silent.port)
-    local before = files_at_rest()
+    local before = loop.lasting_descriptors()
     local lists = { { "127.0.0.2" }, { "127.0.0.2", "127.0.0.2", "127.0.0.2" }, { "127.0.0.2", "127.0.0.1" } }
     for _, list in ipairs(lists) do
       for steps = 0, 5 do
@@ -158,7 +151,7 @@ describe("open_connection with several addresses", function()
 
   it("is bounded by wait_for", run(function()
     local silent <close> = hanging.open("127.0.0.2", 0)
-    local before = files_at_rest()
+    local before = loop.lasting_descriptors()
     raises(neap.TimeoutError, neap.wait_for(neap.open_connection("127.0.0.2", silent.port), 0.01))
     assert.is_true(loop.closed(before))
   end))

@@ -9,8 +9,8 @@ end
 
 local function quote(text) return "'" .. text:gsub("'", [['\'']]) .. "'" end
 
--- result = run(source [, {env = {NAME = value}, first = "shell commands"}]): {out =, code = or signal =}; stderr is
--- in `out`
+-- result = run(source [, {env = {NAME = value}, limit = descriptors, preload = name, first = "shell commands"}]):
+-- {out =, code = or signal =}; stderr is in `out`; preload: of spec/c/preload_NAME.c
 function child.run(source, options)
   local path = os.tmpname()
   local file = assert(io.open(path, "w"))
@@ -18,7 +18,14 @@ function child.run(source, options)
   file:close()
   local env = {}
   for name, value in pairs(options and options.env or {}) do env[#env + 1] = name .. "=" .. quote(value) end
-  local command = ("%s exec env %s %s %s 2>&1"):format(options and options.first or "", table.concat(env, " "),
+  local preload = options and options.preload
+  if preload then
+    local before = os.getenv "LD_PRELOAD"
+    preload = ("%s/spec/preload_%s.so"):format(os.getenv "NEAP_BUILD", preload)
+    env[#env + 1] = "LD_PRELOAD=" .. quote(before and before .. ":" .. preload or preload)
+  end
+  local limit = options and options.limit and ("ulimit -n %d; "):format(options.limit) or ""
+  local command = ("%s%s exec env %s %s %s 2>&1"):format(limit, options and options.first or "", table.concat(env, " "),
     quote(interpreter()), quote(path))
   local pipe = assert(io.popen(command))
   local out = pipe:read "a"

@@ -94,6 +94,18 @@ function loop.closed(before)
   return false
 end
 
+-- How many will stay open when everything that was let go of is closed. In a task.
+function loop.lasting_descriptors()
+  local n
+  repeat
+    n = loop.descriptors()
+    collectgarbage()
+    collectgarbage()
+    loop.ticks(20)
+  until loop.descriptors() >= n
+  return n
+end
+
 -- n ticks, so that what is ready has run
 function loop.ticks(n)
   for _ = 1, n do neap.await(neap.sleep(0)) end

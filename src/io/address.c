@@ -29,6 +29,12 @@ void address_set_port(Address *address, int port) {
     address->in.sin_port = htons((uint16_t)port);
 }
 
+bool address_same(const Address *a, const Address *b) {
+  if (a->any.sa_family != b->any.sa_family || address_port(a) != address_port(b)) return false;
+  if (a->any.sa_family == AF_INET) return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+  return a->in6.sin6_scope_id == b->in6.sin6_scope_id && memcmp(&a->in6.sin6_addr, &b->in6.sin6_addr, 16) == 0;
+}
+
 int address_port(const Address *address) {
   return ntohs(address->any.sa_family == AF_INET6 ? address->in6.sin6_port : address->in.sin_port);
 }

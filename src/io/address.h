@@ -16,6 +16,7 @@ enum { ADDRESS_TEXT = 80 }; /* "[ip%scope]:port" */
 bool address_parse(Address *address, const char *ip, int port); /* false: not a numeric address */
 bool address_copy(Address *address, const struct sockaddr *from); /* false: of another family */
 void address_set_port(Address *address, int port);
+bool address_same(const Address *a, const Address *b);
 int address_port(const Address *address);
 char *address_text(const Address *address, char text[ADDRESS_TEXT]); /* "ip:port", "[ip]:port" */
 void address_push(lua_State *L, const Address *address);             /* {ip =, port =, family =}, or nil */

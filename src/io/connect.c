@@ -97,7 +97,7 @@ static ConnectOptions *options_new(lua_State *L, int port, int family) {
   return options;
 }
 
-static void check_local(lua_State *L, int arg, Address *local) {
+static void check_local_addr(lua_State *L, int arg, Address *local) {
   if (lua_isnil(L, arg) || lua_getfield(L, arg, "local_addr") == LUA_TNIL) return;
   if (lua_type(L, -1) != LUA_TTABLE) luaL_argerror(L, arg, "field 'local_addr': a table {ip, port} expected");
   if (!address_read(L, lua_gettop(L), local, 0))
@@ -132,7 +132,7 @@ static int f_open_connection(lua_State *L) {
   StreamOptions stream = stream_options(L, 3);
   RaceOptions race = {.delay = check_delay(L, 3)};
   race.lead = field_size(L, 3, "interleave", race.delay < 0 ? 0 : 1, 0);
-  check_local(L, 3, &race.local);
+  check_local_addr(L, 3, &race.local);
   int family = field_family(L, 3), of = race.local.any.sa_family;
   luaL_argcheck(L, !family || !of || family == of, 3, "field 'local_addr': of another family than 'family'");
   ConnectOptions *options = options_new(L, port, family ? family : of);

@@ -5,14 +5,16 @@
 
 #include "base/memory.h"
 #include "io/connect.h"
-#include "io/names.h"
 #include "io/descriptor.h"
+#include "io/inherit.h"
+#include "io/names.h"
 #include "io/poll.h"
 #include "io/process.h"
 #include "io/race.h"
 #include "io/resolve.h"
 #include "io/server.h"
 #include "io/signal.h"
+#include "io/start.h"
 #include "io/stream.h"
 #include "io/udp.h"
 #include "io/whole.h"
@@ -111,6 +113,7 @@ void io_open(lua_State *L, Core *core) {
   class_open(L, core, &addresses_type, NULL);
   class_open(L, core, &name_type, NULL);
   class_open(L, core, &race_type, NULL);
+  class_open(L, core, &grace_type, NULL);
   class_open(L, core, &stream_type, "Stream");
   class_open(L, core, &server_type, "Server");
   class_open(L, core, &udp_type, "Datagram");
@@ -118,7 +121,8 @@ void io_open(lua_State *L, Core *core) {
   class_open(L, core, &signals_type, NULL);
   functions_open(L, core, names_functions);
   functions_open(L, core, connect_functions);
-  functions_open(L, core, server_functions);
+  functions_open(L, core, start_functions);
+  functions_open(L, core, inherit_functions);
   functions_open(L, core, local_functions);
   functions_open(L, core, descriptor_functions);
   functions_open(L, core, udp_functions);

@@ -1,162 +1,135 @@
 /* SPDX-License-Identifier: MIT
- * Listening and accepting. When descriptors run out nothing is accepted for a second. libuv would
- * accept and drop connections then, so the last descriptor is not taken from it: while it holds a
- * connection that nobody took, it leaves the others in the backlog. */
+ * The sockets a server listens on. They are made and watched here and not by uv_listen, which accepts and drops
+ * whoever waits when descriptors run out, and cannot leave connections in the backlog. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "io/server.h"
 
-enum { PAUSE_SECONDS = 1 };
-
 static void on_listener_closed(uv_handle_t *handle) {
-  Listener *listener = container_of(handle, Listener, handle);
+  Listener *listener = container_of((uv_poll_t *)handle, Listener, poll);
   Server *server = listener->server;
-  listener->open = false;
-  if (listener->again && !server->closed) return; /* when the pause is over */
   list_remove(&listener->link);
   memory_delete(listener);
   server_settled(server);
 }
 
-/* The file goes first: somebody else may bind the path as soon as nothing listens. */
-static void close_handle(Listener *listener) {
-  if (listener->server->local) local_unbind(listener->server->local);
-  uv_close(&listener->handle, on_listener_closed);
-}
-
 void listener_close(Listener *listener) {
-  if (!listener->open)
-    on_listener_closed(&listener->handle);
-  else if (!uv_is_closing(&listener->handle))
-    close_handle(listener);
+  if (listener->fd < 0) return;
+  if (listener->server->local) local_unbind(listener->server->local); /* first: the path may be bound anew at once */
+  uv_close((uv_handle_t *)&listener->poll, on_listener_closed);
+  close(listener->fd);
+  listener->fd = -1;
 }
 
-static void pause_listening(Server *server) {
-  if (heap_holds(&server->pause.node) || !heap_reserve(&server->core->timers)) return;
-  timer_arm(server->core, &server->pause, deadline_in(server->core, PAUSE_SECONDS));
+/* ---- opening ---- */
+
+/* listen(), and the address of what is no Unix domain socket. */
+static int listen_at(int fd, const Server *server, Address *address) {
+  socklen_t size = sizeof *address;
+  if (listen(fd, server->backlog) < 0) return -errno;
+  return server->local || getsockname(fd, &address->any, &size) == 0 ? 0 : -errno;
 }
 
-/* Is there one more descriptor? */
-static bool descriptors_left(const Listener *listener) {
-  uv_os_fd_t own;
-  if (uv_fileno(&listener->handle, &own) < 0) return true;
-  int fd = fcntl(own, F_DUPFD_CLOEXEC, 0);
-  if (fd < 0) return false;
-  close(fd);
-  return true;
-}
-
-/* Takes the connection that libuv holds; false: it cannot be now. */
-static bool take(Listener *listener) {
-  Server *server = listener->server;
-  int status;
-  Stream *stream = stream_new(server->io, &server->options, &status);
-  if (!stream) return false;
-  status = uv_accept(&listener->uv, &stream->uv);
+/* The descriptor is the listener's when it gives 0. */
+static int listener_open(Server *server, int fd) {
+  Listener *listener = memory_new(sizeof *listener);
+  if (!listener) return UV_ENOMEM;
+  int status = listen_at(fd, server, &listener->address);
+  if (status == 0) status = uv_poll_init(server->core->loop, &listener->poll, fd);
   if (status < 0) {
-    stream_shut(stream); /* nobody holds it: freed when closed */
-    return true;
+    memory_delete(listener);
+    return status;
   }
-  stream->server = server;
-  list_append(&server->clients, &stream->client);
-  if (list_empty(&server->fresh)) job_post(server->core, &server->job);
-  list_append(&server->fresh, &stream->fresh);
-  stream_opened(stream, &server->options);
-  return true;
+  listener->poll.data = NULL; /* luv takes every handle with data for its own */
+  listener->server = server;
+  listener->fd = fd;
+  list_create(&listener->link);
+  list_append(&server->listeners, &listener->link);
+  listener_watch(listener);
+  return 0;
 }
 
-static void on_connection(uv_stream_t *handle, int status) {
-  Listener *listener = container_of(handle, Listener, uv);
-  if (listener->server->closed) return;
-  if (status == UV_EMFILE || status == UV_ENFILE || status == UV_ENOMEM || status == UV_ENOBUFS) {
-    listener->again = true; /* libuv would ask the kernel again and again */
-    pause_listening(listener->server);
-    listener_close(listener);
-  } else if (status == 0 && (!descriptors_left(listener) || !take(listener))) {
-    listener->holding = true;
-    pause_listening(listener->server);
-  }
+static bool set_option(int fd, int level, int name) {
+  int on = 1;
+  return setsockopt(fd, level, name, &on, sizeof on) == 0;
 }
 
-static int open_reuseport(Listener *listener, const Address *address) {
-  int on = 1, fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+static int bind_socket(int fd, const Server *server, const Address *address, bool only6) {
+  bool inet6 = address->any.sa_family == AF_INET6;
+  socklen_t size = inet6 ? sizeof address->in6 : sizeof address->in;
+  bool good = set_option(fd, SOL_SOCKET, SO_REUSEADDR) &&
+              (!server->reuse_port || set_option(fd, SOL_SOCKET, SO_REUSEPORT)) &&
+              (!only6 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY)) && bind(fd, &address->any, size) == 0;
+  return good ? 0 : -errno;
+}
+
+int listen_on(Server *server, const Address *address, bool only6) {
+  int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
-  int status = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0 ? -errno : uv_tcp_open(&listener->tcp, fd);
+  int status = bind_socket(fd, server, address, only6);
+  if (status == 0) status = listener_open(server, fd);
   if (status < 0) close(fd);
   return status;
 }
 
-/* As listen_at, at server->local. */
-static int listen_at_local(Listener *listener) {
-  Server *server = listener->server;
-  int status = uv_pipe_init(server->core->loop, &listener->pipe, 0);
-  if (status < 0) return status;
-  listener->handle.data = NULL;
-  listener->open = true;
+static bool keep_local(Server *server, const Local *local) {
+  server->local = memory_new(sizeof *local);
+  if (server->local) *server->local = *local;
+  return server->local;
+}
+
+int listen_on_local(Server *server, const Local *local) {
+  if (!keep_local(server, local)) return UV_ENOMEM;
   int fd = local_bind(server->local);
   if (fd < 0) return fd;
-  status = uv_pipe_open(&listener->pipe, fd);
-  if (status < 0)
-    close(fd);
-  else
-    status = uv_listen(&listener->uv, server->backlog, on_connection);
+  int status = listener_open(server, fd);
+  if (status == 0) return 0;
+  local_unbind(server->local);
+  close(fd);
   return status;
 }
 
-/* Opens the handle at listener->address. After an error it is closing, or was never open. */
-static int listen_at(Listener *listener) {
-  Server *server = listener->server;
-  if (server->local) return listen_at_local(listener);
-  Address *address = &listener->address;
-  int status = uv_tcp_init(server->core->loop, &listener->tcp);
+/* A stream socket that is not connected? */
+static int check_inherited(int fd, Local *local) {
+  int type;
+  socklen_t size = sizeof type;
+  local->size = sizeof local->name;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0) return -errno;
+  if (type != SOCK_STREAM) return UV_EPROTOTYPE;
+  struct sockaddr_storage peer;
+  size = sizeof peer;
+  if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0) return UV_EISCONN;
+  return getsockname(fd, (struct sockaddr *)&local->name, &local->size) < 0 ? -errno : 0;
+}
+
+int listen_inherited(Server *server, int fd) {
+  Local local;
+  memset(&local, 0, sizeof local);
+  int status = check_inherited(fd, &local);
   if (status < 0) return status;
-  listener->tcp.data = NULL;
-  listener->open = true;
-  int size = sizeof *address;
-  if (server->reuseport) status = open_reuseport(listener, address);
-  if (status == 0) status = uv_tcp_bind(&listener->tcp, &address->any, listener->only6 ? UV_TCP_IPV6ONLY : 0);
-  if (status == 0) status = uv_listen(&listener->uv, server->backlog, on_connection);
-  if (status == 0) status = uv_tcp_getsockname(&listener->tcp, &address->any, &size);
-  return status;
-}
-
-int listen_on(Server *server, const Address *address, bool only6) {
-  Listener *listener = memory_new(sizeof *listener);
-  if (!listener) return UV_ENOMEM;
-  listener->server = server;
-  if (address) listener->address = *address;
-  listener->only6 = only6;
-  list_create(&listener->link);
-  list_append(&server->listeners, &listener->link);
-  int status = listen_at(listener);
-  if (status < 0) listener_close(listener);
-  return status;
-}
-
-static bool resume(Listener *listener) {
-  if (listener->holding) {
-    if (!descriptors_left(listener) || !take(listener)) return false;
-    listener->holding = false;
-  } else if (listener->again && !listener->open) {
-    int status = listen_at(listener);
-    if (status < 0) {
-      listener_close(listener);
-      return false;
-    }
-    listener->again = false;
+  if (local.name.sun_family == AF_UNIX) {
+    server->options.kind = STREAM_LOCAL;
+    if (!keep_local(server, &local)) return UV_ENOMEM;
+  } else if (local.name.sun_family != AF_INET && local.name.sun_family != AF_INET6) {
+    return UV_EAFNOSUPPORT;
   }
-  return !listener->again;
+  status = listener_open(server, fd);
+  if (status == 0) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return status;
 }
 
-void on_pause_over(Core *core, Job *job) {
-  Server *server = container_of(job, Server, pause.job);
-  UNUSED(core);
-  if (server->closed) return;
-  bool going = true;
-  list_each_safe(link, &server->listeners) going = going && resume(container_of(link, Listener, link));
-  if (!going) pause_listening(server);
+bool listens_at(const Server *server, const Address *address) {
+  list_each(link, &server->listeners) {
+    if (address_same(&container_of(link, Listener, link)->address, address)) return true;
+  }
+  return false;
 }

@@ -2,7 +2,7 @@
  * open_unix_connection and start_unix_server. Connecting ends at once, but for a server whose queue is
  * full: nothing tells when it has room, so it is tried again, at intervals that grow. */
 #include "io/local.h"
-#include "io/server.h"
+#include "io/start.h"
 #include "kernel/fail.h"
 #include "kernel/sleep.h"
 #include "kernel/trace.h"
@@ -90,7 +90,7 @@ static int start_local_server(lua_State *L, Core *core, Task *task, Op *op) {
   return server_open(L, core);
 }
 
-/* awaitable = start_unix_server(handler, path [, {backlog =, limit =, cleanup_socket =}]) */
+/* awaitable = start_unix_server(handler, path [, {backlog =, limit =, max_connections =, cleanup_socket =}]) */
 static int f_start_unix_server(lua_State *L) {
   lua_settop(L, 3);
   check_handler(L, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Servers, on TCP ports or a Unix domain socket: a block with its listening handles and its clients, and
- * a box for Lua. server.c knows a server's life, listen.c the sockets it listens on, serve.c the tasks of
- * its connections.
+ * Servers, on TCP ports or a Unix domain socket: a block with its listening handles and its clients, and a box
+ * for Lua. start.c makes a server, server.c
+ * knows its life, listen.c the sockets it listens on, admit.c when it takes a connection, serve.c the tasks of its
+ * connections, grace.c its end within a time.
  *
  * A server that listens is anchored. The block lives until the box is collected and all its handles
  * are closed. */
@@ -12,18 +13,11 @@
 #include "io/stream.h"
 
 typedef struct {
-  union {
-    uv_handle_t handle;
-    uv_stream_t uv;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-  };
+  uv_poll_t poll; /* of `fd` */
   Server *server; /* borrowed */
-  Link link;      /* in server->listeners */
-  Address address; /* as bound */
-  bool only6, open;
-  bool holding;   /* libuv holds a connection that we have not taken: it accepts no more until we do */
-  bool again;     /* to be opened anew when the pause is over */
+  Link link;      /* in server->listeners, until the handle is closed */
+  Address address; /* as bound; nothing for a Unix domain socket */
+  int fd;         /* owned; -1: closed */
 } Listener;       /* block */
 
 struct Server {
@@ -35,12 +29,18 @@ struct Server {
   Link closers;   /* Tasks in wait_closed */
   Task *forever;  /* borrowed: the task in serve_forever */
   Job job;        /* gives handlers to the fresh streams; in the ready queue while there are any */
-  Timer pause;    /* no descriptors are left: goes on when it is over */
+  Job telling;    /* tells the exception handler that nothing can be accepted */
+  Timer pause;    /* nothing can be accepted: goes on when it is over */
   StreamOptions options;
   Local *local;   /* block: where it listens; NULL: on TCP ports */
+  size_t count;   /* of clients */
+  size_t most;    /* clients at once */
+  uint64_t accept_errors;
+  uint64_t last_error; /* when, in nanoseconds; 0: never */
+  int status;     /* of the last one */
   int backlog;
   uint32_t anchor; /* 0: none */
-  bool reuseport;
+  bool reuse_port;
   bool held; /* by the box */
   bool closed;
 };
@@ -52,33 +52,38 @@ typedef struct {
 
 enum { SERVER_HANDLER = 1, SERVER_CONTEXT, SERVER_ORIGIN, SERVER_SLOTS = SERVER_ORIGIN };
 
-typedef struct {
-  StreamOptions stream;
-  Local local; /* without a size: TCP */
-  int port, backlog;
-  bool reuseport;
-} ServerOptions;
-
 extern const Type server_type;
-extern const luaL_Reg server_functions[]; /* start_server */
 
+Server *server_new(Io *io); /* not held, not anchored; NULL: no memory */
+ServerBox *server_check(lua_State *L, int arg); /* with a server in it */
+Server *server_of_op(lua_State *L, const Op *op); /* as stream_of_op */
 void server_close(Server *server);         /* stops listening */
+void server_dismiss(Server *server, void (*act)(Stream *stream)); /* each connection; its handler need not tell */
 void server_lost_client(Stream *stream);   /* it is closed */
 void server_settled(Server *server);       /* something of it ended: wakes, gives back, frees what can be */
 
-/* For the operations that start a server. Their user values from 1 on are the handler, the host or path, a
- * userdata with the options, where they were made. */
-void check_handler(lua_State *L, int arg);
-void server_options(lua_State *L, int arg, ServerOptions *options); /* of the table; the rest is zeroed */
-void server_box_new(lua_State *L);           /* pushes it, and nil in the place of the addresses */
-int server_open(lua_State *L, Core *core);   /* the operation, the box, the addresses: gives the box */
+static inline bool server_ended(const Server *server) {
+  return server->closed && list_empty(&server->listeners) && list_empty(&server->clients);
+}
 
-/* listen.c */
-int listen_on(Server *server, const Address *address, bool only6); /* a uv status; no address: at server->local */
+/* listen.c; a uv status each */
+int listen_on(Server *server, const Address *address, bool only6);
+int listen_on_local(Server *server, const Local *local);
+int listen_inherited(Server *server, int fd); /* takes the descriptor if it gives 0 */
+bool listens_at(const Server *server, const Address *address);
 void listener_close(Listener *listener);
+
+/* admit.c */
+void listener_watch(Listener *listener); /* or not, as things are */
+void server_watch(Server *server);       /* likewise all of them */
 void on_pause_over(Core *core, Job *job);
+void on_telling(Core *core, Job *job);
 
 /* serve.c */
 void on_fresh(Core *core, Job *job);
+
+/* grace.c */
+extern const Type grace_type;
+int f_shutdown(lua_State *L);
 
 #endif

@@ -28,7 +28,7 @@ const char *uv_table_open(const uv_loop_t *loop);
   X(uv_async_init) X(uv_async_send) X(uv_strerror) X(uv_err_name)                                  \
   X(uv_tcp_init) X(uv_tcp_open) X(uv_tcp_bind) X(uv_tcp_connect) X(uv_tcp_nodelay)                 \
   X(uv_tcp_keepalive) X(uv_tcp_getsockname) X(uv_tcp_getpeername) X(uv_tcp_close_reset)            \
-  X(uv_listen) X(uv_accept) X(uv_read_start) X(uv_read_stop) X(uv_write) X(uv_try_write)           \
+  X(uv_read_start) X(uv_read_stop) X(uv_write) X(uv_try_write)                                     \
   X(uv_shutdown) X(uv_fileno) X(uv_getaddrinfo) X(uv_freeaddrinfo) X(uv_getnameinfo) X(uv_cancel)  \
   X(uv_ip4_addr) X(uv_ip6_addr) X(uv_ip4_name) X(uv_ip6_name) X(uv_replace_allocator)              \
   X(uv_mutex_init) X(uv_mutex_destroy) X(uv_mutex_lock) X(uv_mutex_trylock) X(uv_mutex_unlock)     \
@@ -95,8 +95,6 @@ extern UvTable uv_table; /* filled once a process, never changed after */
 #define uv_tcp_getsockname uv_table.uv_tcp_getsockname_
 #define uv_tcp_getpeername uv_table.uv_tcp_getpeername_
 #define uv_tcp_close_reset uv_table.uv_tcp_close_reset_
-#define uv_listen uv_table.uv_listen_
-#define uv_accept uv_table.uv_accept_
 #define uv_read_start uv_table.uv_read_start_
 #define uv_read_stop uv_table.uv_read_stop_
 #define uv_write uv_table.uv_write_
