@@ -327,10 +327,7 @@ function internal.new(path, mode, buffer, level)
   channel.create(file)
   file.room = setmetatable({ file = file }, room)
   file.closed_operation = setmetatable({ file = file }, closing)
-  if core.get_debug() then
-    local info = debug.getinfo(level + 1, "Sl")
-    file.origin = info and ("%s:%d"):format(info.short_src, info.currentline) or "?"
-  end
+  if core.get_debug() then file.origin = check.where(level + 1) end
   return setmetatable(file, meta)
 end
 

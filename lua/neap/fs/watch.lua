@@ -144,10 +144,7 @@ local function watch(path, options)
     closed = false, ended = false, emit = emit, finish = finish, wake = wake, release = release,
   }
   if state.path == "" then state.path = "/" end
-  if core.get_debug() then
-    local info = debug.getinfo(2, "Sl")
-    state.origin = info and ("%s:%d"):format(info.short_src, info.currentline) or "?"
-  end
+  if core.get_debug() then state.origin = check.where(2) end
   if poll then
     require "neap.fs.poll"(state, poll)
   else
