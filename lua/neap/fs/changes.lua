@@ -33,10 +33,10 @@ end
 local burst = { now = -1, count = 0, states = setmetatable({}, { __mode = "k" }) }
 
 local function queue_length()
-  local file = io.open "/proc/sys/fs/inotify/max_queued_events"
-  local length = file and file:read "n"
-  if file then file:close() end
-  return length or math.huge
+  local fd = uv.fs_open("/proc/sys/fs/inotify/max_queued_events", "r", 0)
+  local text = fd and uv.fs_read(fd, 20)
+  if fd then uv.fs_close(fd) end
+  return text and tonumber(text) or math.huge
 end
 
 local function rescan(state, node)

@@ -6,9 +6,10 @@
 -- that is cancelled the request goes on, the turn is passed on when it has ended, and bytes that it read
 -- are kept. So the descriptor is never closed under a request, and no byte is lost.
 --
--- Callbacks of luv change fields and wake; what may fail for want of memory is left to tasks.
+-- Callbacks of luv change fields, all of which are there from the beginning, and wake; what may fail for
+-- want of memory is left to tasks.
 --
---   fd        number; nil before it is open and once it is being closed
+--   fd        number; false before it is open and once it is being closed
 --   taken     somebody has the turn
 --   line      who waits for it, [first .. last]: futures of operations, and batches to be written
 --   running   libuv has a request; abandoned: nobody waits for it any more, and it holds the turn
@@ -16,7 +17,7 @@
 --   reason, value    the last request's answer
 --   arrived   what a read brought, until it is in `buffer`
 --   position  in the file, behind what is in `buffer`; at_end: at its end, wherever that is
---   seekable  nil until it is known
+--   seekable  "unknown", later true or false
 --   queued    bytes that wait to be written or are being written
 --   drainers, closers    futures
 --   failure   the error of a write that nobody has been told
@@ -45,18 +46,17 @@ function channel.problem(file, what, reason)
 end
 
 function channel.wake(futures)
-  for i = #futures, 1, -1 do
-    local future = table.remove(futures)
-    if not future:done() then future:set_result() end
-    futures[i] = nil
+  for i = 1, #futures do
+    if not futures[i]:done() then futures[i]:set_result() end
   end
+  for i = #futures, 1, -1 do futures[i] = nil end
 end
 
 -- Raises, once, what went wrong with a write.
 function channel.raise_failure(file)
   local failure = file.failure
   if not failure then return end
-  file.failure = nil
+  file.failure = false
   error(failure, 0)
 end
 
@@ -85,7 +85,7 @@ end
 function close_descriptor(file)
   if remove_first(file) then return end
   local fd = file.fd
-  file.fd = nil
+  file.fd = false
   if not fd then return closed(file) end
   if pcall(uv.fs_close, fd, file.on_closed) then return end
   local _, reason = uv.fs_close(fd)
@@ -159,9 +159,9 @@ end
 
 local function answered(file, reason, value)
   file.running = false
-  file.reason, file.value = reason, value
+  file.reason, file.value = reason or false, value or false
   local waiter = file.waiter
-  file.waiter = nil
+  file.waiter = false
   if waiter and not waiter:done() then waiter:set_result() end
   if file.abandoned then
     file.abandoned = false
@@ -177,13 +177,13 @@ function channel.request(file, name, ...)
   file.waiter, file.running = waiter, true
   local ok, request, reason = pcall(uv[name], ...)
   if not ok or not request then
-    file.waiter, file.running = nil, false
+    file.waiter, file.running = false, false
     if not ok then error(request, 0) end
     return nil, reason
   end
   local done, problem = pcall(await, waiter)
   if done then return file.value, file.reason end
-  file.waiter = nil
+  file.waiter = false
   if waiter:done() and not waiter:cancelled() then waiter:exception() end -- closed as well: nobody else looks
   if file.running then pcall(uv.cancel, request) end
   error(problem, 0)
@@ -195,7 +195,7 @@ local function absorb(file)
   if not text then return end
   pieces.push(file.buffer, text)
   file.position = file.position + #text
-  file.arrived = nil
+  file.arrived = false
 end
 channel.absorb = absorb
 
@@ -248,6 +248,9 @@ function channel.create(file)
   file.drainers, file.closers = {}, {}
   file.taken, file.running, file.abandoned, file.closing, file.closed = false, false, false, false, false
   file.position, file.queued = 0, 0
+  file.fd, file.waiter, file.reason, file.value, file.arrived, file.batch, file.failure =
+    false, false, false, false, false, false, false
+  file.seekable = "unknown"
   file.on_answer = function(reason, value) answered(file, reason, value) end
   file.on_read = function(reason, text)
     if not reason and text ~= "" then file.arrived = text end
@@ -264,7 +267,7 @@ function channel.open(file, name, ...)
   file.taken, file.running = true, true
   arguments[arguments.n + 1] = function(reason, fd, path)
     file.running = false
-    file.fd, file.path, file.reason = fd, path or file.path, reason
+    file.fd, file.path, file.reason = fd or false, path or file.path, reason or false
     if file.closing then
       close_descriptor(file)
     elseif not waiter:done() then

@@ -72,6 +72,12 @@ function check.field_count(at, name, options, field, least, usual)
   return math.tointeger(value)
 end
 
+-- "file:line" at the level, as the caller counts it.
+function check.where(level)
+  local info = debug and debug.getinfo(level + 1, "Sl") -- a host may have no debug library
+  return info and ("%s:%d"):format(info.short_src, info.currentline) or "?"
+end
+
 local letters = { "r", "w", "x", "r", "w", "x", "r", "w", "x" }
 
 -- The bits of "rwxr-x---", "750" or 488; nil if it is none of them.

@@ -197,7 +197,7 @@ function File:stat() return stat(usable(self, "stat")) end
 
 -- Pipes and terminals have no position: a read of nothing at a place tells.
 local function must_seek(file)
-  if file.seekable == nil then
+  if file.seekable == "unknown" then
     local _, reason = channel.request(file, "fs_read", file.fd, 0, 0, file.on_answer)
     file.seekable = not (reason and reason:find "^ESPIPE")
   end
@@ -254,7 +254,7 @@ function File:truncate(size)
   return truncate(self, check.count(1, "truncate", size, "size", 0, true))
 end
 
-function File:fileno() return file_of(self, "fileno").fd end
+function File:fileno() return file_of(self, "fileno").fd or nil end
 
 function File:is_closing() return file_of(self, "is_closing").closing end
 
@@ -285,11 +285,11 @@ function meta.__gc(file)
   if file.origin then report(file, ("%s was never closed (made at %s)"):format(tostring(file), file.origin)) end
   file.closing = true
   if file.running then -- the Lua state closes: the callback closes the descriptor
-    file.waiter, file.abandoned = nil, not file.batch
+    file.waiter, file.abandoned = false, not file.batch
     return
   end
   local fd = file.fd
-  file.fd, file.closed = nil, true
+  file.fd, file.closed = false, true
   uv.fs_close(fd)
   if file.temporary then uv.fs_unlink(file.path) end
 end
@@ -327,10 +327,7 @@ function internal.new(path, mode, buffer, level)
   channel.create(file)
   file.room = setmetatable({ file = file }, room)
   file.closed_operation = setmetatable({ file = file }, closing)
-  if core.get_debug() then
-    local info = debug.getinfo(level + 1, "Sl")
-    file.origin = info and ("%s:%d"):format(info.short_src, info.currentline) or "?"
-  end
+  if core.get_debug() then file.origin = check.where(level + 1) end
   return setmetatable(file, meta)
 end
 

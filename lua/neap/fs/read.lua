@@ -22,9 +22,9 @@ local function fill(file, size)
   repeat
     local offset = file.seekable == false and -1 or file.position
     local _, reason = channel.request(file, "fs_read", file.fd, size, offset, file.on_read)
-    local unseekable = reason and file.seekable == nil and reason:find "^ESPIPE"
+    local unseekable = reason and file.seekable == "unknown" and reason:find "^ESPIPE"
     if reason and not unseekable then error(channel.problem(file, "fs_read", reason), 0) end
-    if file.seekable == nil then file.seekable = not unseekable end
+    if file.seekable == "unknown" then file.seekable = not unseekable end
   until not unseekable
   channel.absorb(file)
   return file.buffer.size > before

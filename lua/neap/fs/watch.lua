@@ -13,10 +13,10 @@ local QUEUE = 1024 -- events
 -- ---- the queue ----
 
 local function wake(futures)
-  for i = #futures, 1, -1 do
-    local future = table.remove(futures)
-    if not future:done() then future:set_result() end
+  for i = 1, #futures do
+    if not futures[i]:done() then futures[i]:set_result() end
   end
+  for i = #futures, 1, -1 do futures[i] = nil end
 end
 
 -- A source calls emit(state, event): {kind =, path =, name =, ...}. An event that waits already covers the
@@ -144,10 +144,7 @@ local function watch(path, options)
     closed = false, ended = false, emit = emit, finish = finish, wake = wake, release = release,
   }
   if state.path == "" then state.path = "/" end
-  if core.get_debug() then
-    local info = debug.getinfo(2, "Sl")
-    state.origin = info and ("%s:%d"):format(info.short_src, info.currentline) or "?"
-  end
+  if core.get_debug() then state.origin = check.where(2) end
   if poll then
     require "neap.fs.poll"(state, poll)
   else

@@ -80,7 +80,7 @@ end
 function channel.written(file, reason, count)
   local batch = file.batch
   file.running = false
-  if file.seekable == nil and not file.append then
+  if file.seekable == "unknown" and not file.append then
     file.seekable = not (reason and reason:find "^ESPIPE")
     if not file.seekable then reason, count = nil, 0 end
   elseif count == 0 then
@@ -93,7 +93,7 @@ function channel.written(file, reason, count)
     if batch.size > 0 then reason = send_rest(file, batch, count) end
     if not reason and batch.size > 0 then return end
   end
-  file.batch = nil
+  file.batch = false
   if reason then fail_write(file, reason) end
   channel.pass_on(file)
 end
