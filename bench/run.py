@@ -50,6 +50,9 @@ WORKLOADS = {
         "1 x 64 x 64 B": dict(conns=1, window=64, size=64)}),
     "files": dict(variants={"1 at once": dict(files=1000, rounds=5, limit=1),
                             "16 at once": dict(files=1000, rounds=5, limit=16)}),
+    "unix": dict(key="req_per_cpu_s", beside="req_per_s", variants={
+        "64 x 64 B": dict(conns=64, size=64), "64 x 1 KiB": dict(conns=64, size=1024)}),
+    "process": dict(key="ops_per_cpu_s", beside="ops_per_s", variants={"200 true, 8 at once": dict(total=200, width=8)}),
     "startup": dict(key="cpu_ms", low=True, beside="wall_ms", repeats=15, variants={"empty main": {}}),
 }
 SLOW = {"sleepers / 1M": {"py_trio", "py_gevent"}}  # only if asked for: minutes, gigabytes
@@ -69,6 +72,8 @@ TARGETS = [
     (["echo / 1000 x 1 KiB"], "c_uv", "ratio", 0.85),
     (["echo / 64 x 16 KiB"], "c_uv", "ratio", 0.8),
     (["echo"], "py_asyncio py_uvloop py_gevent py_trio lua_cqueues lua_copas lua_luv lua_luvco js_node", "ratio", 1),
+    (["unix"], "c_uv", "ratio", 0.9),
+    (["unix", "process"], "py_asyncio py_uvloop js_node", "ratio", 1),
     (["udp"], "c_uv", "ratio", 0.85),
     (["udp"], "py_asyncio py_uvloop lua_luv js_node", "ratio", 1),
     (["startup"], "lua_luv", "more", 2),
@@ -213,11 +218,13 @@ def one_echo(cmd, params, workload="echo"):
         server.kill()
         server.wait()
         server.stdout.close()
+        Path(f"/tmp/bench-{server.pid}.sock").unlink(missing_ok=True)
 
 
 def measure(workload, params, peers, repeats):
     """The runs of each peer, taking turns; one that fails is told, one that takes long is not repeated."""
-    one = dict(echo=one_echo, udp=functools.partial(one_echo, workload="udp"), startup=one_startup).get(workload, one_script)
+    one = dict(echo=one_echo, udp=functools.partial(one_echo, workload="udp"), startup=one_startup,
+               unix=functools.partial(one_echo, workload="unix")).get(workload, one_script)
     runs, took, names = {p: [] for p in peers}, dict.fromkeys(peers, 0), [*peers]
     for turn in range(repeats):
         for p in names[turn % len(names):] + names[:turn % len(names)]:

@@ -1,0 +1,2 @@
+#define OVER_UNIX
+#include "../echo/loadgen.c"
