@@ -54,6 +54,7 @@ WORKLOADS = {
         "64 x 64 B": dict(conns=64, size=64), "64 x 1 KiB": dict(conns=64, size=1024)}),
     "idle": dict(folder="echo", key="bytes_per_conn", low=True, beside="cpu_us_per_conn", repeats=1, variants={
         "10k connections": dict(conns=10_000)}),
+    "process": dict(key="ops_per_cpu_s", beside="ops_per_s", variants={"200 true, 8 at once": dict(total=200, width=8)}),
     "startup": dict(key="cpu_ms", low=True, beside="wall_ms", repeats=15, variants={"empty main": {}}),
 }
 SLOW = {"sleepers / 1M": {"py_trio", "py_gevent"}}  # only if asked for: minutes, gigabytes
@@ -73,9 +74,10 @@ TARGETS = [
     (["echo / 1000 x 1 KiB"], "c_uv", "ratio", 0.85),
     (["echo / 64 x 16 KiB"], "c_uv", "ratio", 0.8),
     (["echo"], "py_asyncio py_uvloop py_gevent py_trio lua_cqueues lua_copas lua_luv lua_luvco js_node", "ratio", 1),
+    (["unix"], "c_uv", "ratio", 0.9),
+    (["unix", "process"], "py_asyncio py_uvloop js_node", "ratio", 1),
     (["udp"], "c_uv", "ratio", 0.85),
     (["udp"], "py_asyncio py_uvloop lua_luv js_node", "ratio", 1),
-    (["unix"], "c_uv", "ratio", 0.9),
     (["idle"], "py_asyncio py_uvloop js_node", "ratio", 1),
     (["startup"], "lua_luv", "more", 2),
 ]

@@ -87,7 +87,7 @@ function neap.socketpair(options) end
 ---@return neap.Stream
 function neap.stdin(options) end
 
----The standard output, as stdin. What is written but not yet sent when the process ends is lost: await it.
+---The standard output, as stdin. It need not be closed: what is written leaves before the Lua state closes.
 ---
 ---Raises: OSError "EBADF" when it is not open for writing; as open_fd.
 ---Suspends: no. asyncio: loop.connect_write_pipe(protocol, sys.stdout).

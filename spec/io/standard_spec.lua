@@ -122,6 +122,43 @@ describe("stdout", function()
 
   it("writes to /dev/null", function() assert.equal("", run(hello, "%s > /dev/null")) end)
 
+  it("keeps the order of what is printed and what is written to a file", function()
+    local path = os.tmpname()
+    run([[
+      local stdout = neap.stdout()
+      for i = 1, 3 do
+        print("printed", i)
+        io.stdout:flush()
+        stdout:write("written\t", i, "\n")
+      end
+    ]], "%s > " .. path)
+    assert.equal("printed\t1\nwritten\t1\nprinted\t2\nwritten\t2\nprinted\t3\nwritten\t3\n", read_file(path))
+    os.remove(path)
+  end)
+
+  it("has all that was written when the script is over", function()
+    local out = run([[
+      local stdout = neap.stdout()
+      stdout:write(("x"):rep(300000))
+      stdout:write(("y"):rep(300000))
+      stdout:write "z"
+    ]], "%s | { head -c 1000; read line; echo; echo $line | tail -c 2; echo ${#line}; }")
+    assert.equal(("x"):rep(1000) .. "\nz\n599001\n", out)
+    out = run([[
+      neap.run(function()
+        local stdout <close> = neap.stdout()
+        stdout:write(("x"):rep(300000))
+      end)
+    ]], "%s | wc -c")
+    assert.equal(300000, tonumber(out))
+  end)
+
+  it("need not be closed", function()
+    assert.equal("text\n", run([[
+      neap.run(function() neap.stdin() await(neap.stdout():write "text\n") end, { debug = true })
+    ]], "%s | cat"))
+  end)
+
   it("fails when nobody reads it any more", function()
     local out = run([[
       local stdout, err = neap.stdout(), nil

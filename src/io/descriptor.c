@@ -185,7 +185,7 @@ static int standard(lua_State *L, int fd, const char *what) {
   if (status < 0) return fail_raise_uv(L, status, what);
   nature.readable = fd == 0;
   nature.writable = fd != 0;
-  options.lazy = true;
+  options.lazy = options.standard = true;
   Pair pair = {.fds = {reopen(fd, nature.kind), -1}, .natures = {nature}, .options = options};
   if (pair.fds[0] < 0) return fail_raise_uv(L, pair.fds[0], what);
   make_streams(L, &pair);

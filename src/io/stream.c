@@ -88,6 +88,7 @@ Stream *stream_new(Io *io, const StreamOptions *options, int *status) {
   stream->io = io;
   stream->readable = stream->writable = true;
   stream->limit = options->limit;
+  stream->standard = options->standard;
   stream->high = STREAM_HIGH;
   stream->low = STREAM_LOW;
   list_create(&stream->client);
@@ -208,6 +209,7 @@ void stream_discard(Stream *stream) {
 }
 
 void stream_orphan(Stream *stream) {
+  if (stream->standard && stream->writing && !stream->shut) write_last(stream);
   stream->io = NULL;
   stream_shut(stream);
   if (stream->filter) filter_destroy(stream); /* now: its module may be unloaded before the handle is closed */
@@ -274,7 +276,7 @@ static int stream_gc(lua_State *L) {
   stream->reader = NULL;
   list_create(&stream->drainers);
   list_create(&stream->closers);
-  bool forgotten = !stream->closing;
+  bool forgotten = !stream->closing && !stream->standard;
   char text[STREAM_TEXT] = "";
   if (forgotten && core->debug) stream_text(stream, text);
   stream_close(stream);

@@ -45,6 +45,7 @@ typedef struct {
   bool held;      /* by a box */
   bool dismissed; /* by its server: the handler need not say that the stream was closed */
   bool readable, writable;
+  bool standard;  /* the process's: need not be closed, and what was written leaves before the process does */
   uint8_t kind;   /* StreamKind */
   union {
     uv_handle_t handle;
@@ -88,6 +89,7 @@ typedef struct {
   size_t limit;
   bool nodelay;
   bool lazy;    /* reads nothing before somebody wants it */
+  bool standard;
   uint8_t kind; /* StreamKind */
 } StreamOptions;
 
@@ -163,6 +165,7 @@ int f_at_eof(lua_State *L);
 void write_flush(Stream *stream); /* gives `out` to libuv if nothing is under way, then the end of stream */
 void write_drop(Stream *stream);
 void write_done(Stream *stream, int status); /* `flight` is gone */
+void write_last(Stream *stream);             /* the Lua state closes: what is left is sent, blocking */
 void write_level(Stream *stream); /* `kept` or the limits have changed */
 void write_raw(Stream *stream, uv_buf_t *bufs, unsigned count); /* past the filter */
 static inline size_t write_size(const Stream *stream) {

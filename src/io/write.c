@@ -3,8 +3,11 @@
  * the rest is collected in `out`, and one uv_write at a time carries a whole buffer of it away.
  *
  * Every write returns the stream's drain operation, which is one object for its life. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "io/file.h"
@@ -84,14 +87,46 @@ void write_flush(Stream *stream) {
   lose(stream, status);
 }
 
+static bool write_blocking(int fd, const char *data, size_t size) {
+  while (size > 0) {
+    ssize_t sent = write(fd, data, size);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) return false;
+    data += sent;
+    size -= (size_t)sent;
+  }
+  return true;
+}
+
+void write_last(Stream *stream) {
+  int fd = stream_fd(stream), mode = fcntl(fd, F_GETFL);
+  size_t left = stream->uv.write_queue_size; /* of what libuv was given */
+  if (mode < 0 || fcntl(fd, F_SETFL, mode & ~O_NONBLOCK) < 0) return;
+  const char *end = buffer_data(&stream->flight) + buffer_size(&stream->flight);
+  if (write_blocking(fd, end - left, left)) write_blocking(fd, buffer_data(&stream->out), buffer_size(&stream->out));
+}
+
+/* What the kernel takes of it at once, or a uv status. A file that is the standard output is written to in
+ * order with what the rest of the program prints, and takes all. */
+static ssize_t write_now(Stream *stream, uv_buf_t *bufs, unsigned count) {
+  if (LIKELY(!stream->file)) return uv_try_write(&stream->uv, bufs, count);
+  if (!stream->standard) return UV_EAGAIN;
+  ssize_t sent = 0;
+  for (unsigned i = 0; i < count; i++) {
+    if (!write_blocking(stream_fd(stream), bufs[i].base, bufs[i].len)) return -errno;
+    sent += (ssize_t)bufs[i].len;
+  }
+  return sent;
+}
+
 /* Sends what the kernel takes and keeps the rest. After the end of the side it drops all. */
 void write_raw(Stream *stream, uv_buf_t *bufs, unsigned count) {
   if (UNLIKELY(stream->write_end)) return;
   size_t sent = 0;
-  if (LIKELY(!stream->writing && !stream->file)) {
-    int status = uv_try_write(&stream->uv, bufs, count);
+  if (LIKELY(!stream->writing)) {
+    ssize_t status = write_now(stream, bufs, count);
     if (UNLIKELY(status < 0 && status != UV_EAGAIN)) {
-      lose(stream, status);
+      lose(stream, (int)status);
       return;
     }
     if (status > 0) sent = (size_t)status;
