@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "io/resolve.h"
+#include "io/secure.h"
 #include "kernel/context.h"
 #include "kernel/fail.h"
 #include "kernel/report.h"
@@ -227,6 +228,7 @@ void server_options(lua_State *L, int arg, ServerOptions *options) {
 /* awaitable = start_server(handler, host, port [, {backlog =, limit =, nodelay =, reuseport =}]) */
 static int f_start_server(lua_State *L) {
   lua_settop(L, 4);
+  if (secure(L, "start_server")) return 1;
   check_handler(L, 1);
   if (lua_type(L, 2) == LUA_TSTRING && lua_rawlen(L, 2) == 0) {
     lua_pushnil(L);
