@@ -50,7 +50,7 @@ static Context *context_new(void) {
 
 /* context = context(): verifies servers, not clients; TLS 1.2 at least */
 static int f_context(lua_State *L) {
-  ContextBox *box = lua_newuserdatauv(L, sizeof *box, 0);
+  ContextBox *box = lua_newuserdatauv(L, sizeof *box, 1);
   box->context = NULL;
   luaL_setmetatable(L, context_type);
   ERR_clear_error();
@@ -188,10 +188,19 @@ static int f_set_verify(lua_State *L) {
   return 3;
 }
 
-/* set_named(context): its connections wait for choose() */
-static int f_set_named(lua_State *L) {
+/* set_names(context, value): its connections wait for choose() */
+static int f_set_names(lua_State *L) {
   context_check(L, 1)->named = true;
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, 1);
   return 0;
+}
+
+/* value = names(context): nil unless it was set */
+static int f_names(lua_State *L) {
+  context_check(L, 1);
+  lua_getiuservalue(L, 1, 1);
+  return 1;
 }
 
 static int protocol_of(const char *name) {
@@ -299,7 +308,8 @@ const luaL_Reg context_functions[] = {{"context", f_context},
                                       {"use_key", f_use_key},
                                       {"has_certificate", f_has_certificate},
                                       {"set_verify", f_set_verify},
-                                      {"set_named", f_set_named},
+                                      {"set_names", f_set_names},
+                                      {"names", f_names},
                                       {"set_versions", f_set_versions},
                                       {"set_list", f_set_list},
                                       {"set_tickets", f_set_tickets},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What OpenSSL complains of, as error objects of the classes in neap.tls. */
+ * What OpenSSL complains of, as error objects of the classes of neap. */
 #include <ctype.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static void set_reason(lua_State *L, const char *reason) {
 static void error_push(lua_State *L, neap_error *base) {
   const TlsError *error = (const TlsError *)base;
   const char *reason = ERR_reason_error_string(error->number), *library = ERR_lib_error_string(error->number);
-  lua_getfield(L, LUA_REGISTRYINDEX, "neap.tls"); /* the module, which has the classes */
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tls_classes_key);
   lua_getfield(L, -1, classes[error->kind]);
   lua_remove(L, -2);
   lua_pushstring(L, error->text);

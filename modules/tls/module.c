@@ -2,7 +2,7 @@
  * The module neap.tls.core: what is in it is for neap.tls and neap.tls.streams, which Lua code uses. */
 #include "tls.h"
 
-const char tls_shared_key = 0;
+const char tls_shared_key = 0, tls_classes_key = 0;
 
 static int shared_gc(lua_State *L) {
   Shared **box = lua_touserdata(L, 1);
@@ -23,14 +23,6 @@ static void shared_open(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &tls_shared_key);
 }
 
-/* set_module(table): the one that has the classes of errors */
-static int f_set_module(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  lua_settop(L, 1);
-  lua_setfield(L, LUA_REGISTRYINDEX, "neap.tls");
-  return 0;
-}
-
 /* text = openssl_version(): of the library in use */
 static int f_openssl_version(lua_State *L) {
   lua_pushstring(L, OpenSSL_version(OPENSSL_VERSION));
@@ -40,8 +32,9 @@ static int f_openssl_version(lua_State *L) {
 int luaopen_neap_tls_core(lua_State *L);
 
 __attribute__((visibility("default"))) int luaopen_neap_tls_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"set_module", f_set_module}, {"openssl_version", f_openssl_version}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"openssl_version", f_openssl_version}, {NULL, NULL}};
   if (neap_open(L, NULL) != LUA_OK) return lua_error(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &tls_classes_key); /* neap_open pushed the module */
   lua_settop(L, 0);
   if (!OPENSSL_init_ssl(0, NULL)) return luaL_error(L, "OpenSSL cannot be initialised");
   shared_open(L);

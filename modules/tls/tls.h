@@ -32,7 +32,7 @@ typedef struct {
   VerifyMode verify;
   int check_hostname;    /* -1: when certificates are verified */
   bool certificates;     /* to verify with: given, or the system's, loaded */
-  bool named;            /* asks for the context of a name */
+  bool named;            /* user value 1 of its box finds the context of a name */
   unsigned char *alpn;   /* block: as on the wire; NULL: none */
   unsigned alpn_size;
 } Context; /* block */
@@ -59,7 +59,8 @@ typedef struct {
   neap_wait wait;      /* the task in handshake() */
 } Tls;
 
-extern const char tls_shared_key; /* registry: a box of the Shared */
+extern const char tls_shared_key;  /* registry: a box of the Shared */
+extern const char tls_classes_key; /* registry: neap, which has the classes of errors */
 
 /* bio.c */
 Shared *shared_new(void);

@@ -1,14 +1,10 @@
 -- SPDX-License-Identifier: MIT
--- Contexts of TLS, and the classes of errors, for neap.tls and neap.tls.streams. Files are read and options judged
+-- Contexts of TLS, for neap.tls and neap.tls.streams. Files are read and options judged
 -- here; what they hold is OpenSSL's to judge, in neap.tls.core, an optional module. Nothing needs it before a
 -- context is made.
 local core = require "neap.core"
 
 local tls = {}
-
-tls.TLSError = core.OSError:extend "TLSError"
-tls.CertificateError = tls.TLSError:extend "CertificateError"
-tls.TLSEOFError = tls.TLSError:extend "TLSEOFError"
 
 local loaded
 
@@ -21,7 +17,6 @@ function tls.native()
       .. "sources of neap, make, with OpenSSL for developers installed (Debian: apt-get install libssl-dev pkg-config)\n"
       .. tostring(found)), 0)
   end
-  found.set_module(tls)
   loaded = found
   return found
 end
@@ -86,7 +81,7 @@ local function add_authorities(it, C, options)
       local text, what = options[field], field
       if field == "cafile" then text, what = pem({ cafile = text }, "ca") end
       if C.add_authorities(it, text, what) == 0 then
-        error(tls.TLSError(what .. ": no certificate in it", { code = "EPROTO" }), 0)
+        error(core.TLSError(what .. ": no certificate in it", { code = "EPROTO" }), 0)
       end
     end
   end
@@ -145,8 +140,6 @@ end
 
 -- ---- what the streams want to know of a context ----
 
-local named = setmetatable({}, { __mode = "k" }) -- context -> its option `sni`
-
 local function check_names(C, names)
   if type(names) == "function" then return names end
   local copy = {}
@@ -167,8 +160,7 @@ function tls.context(options)
   use_certificate(it, C, options)
   set_rules(it, C, options)
   if options.sni then
-    named[it] = check_names(C, options.sni)
-    C.set_named(it)
+    C.set_names(it, check_names(C, options.sni))
   end
   return it
 end
@@ -184,11 +176,9 @@ function tls.context_of(value)
   return default
 end
 
-function tls.is_named(context) return named[context] ~= nil end
-
 -- The context for the name that a client asks for, which may be nil; nil: the server's own.
 function tls.choose(context, name)
-  local names = named[context]
+  local names = loaded.names(context)
   if type(names) == "function" then
     local found = names(name)
     if found ~= nil and found ~= false and not loaded.is_context(found) then

@@ -56,7 +56,7 @@ local function check_role(arg, name, settings)
   local C, context = tls.native(), settings.context
   local mode, check_hostname, authorities = C.set_verify(context)
   if settings.server then
-    if not C.has_certificate(context) and not tls.is_named(context) then
+    if not C.has_certificate(context) and C.names(context) == nil then
       bad(arg, name, "the context has no certificate: a server wants one")
     end
     if mode and mode ~= "none" and not authorities then
@@ -134,9 +134,9 @@ local function connect(name, host, ...)
   local arguments = { ... }
   local settings = check_options(n, name, arguments[n], false, arguments[n].tls)
   settings.host = settings.host or host
-  check_role(n, name, settings)
   arguments[n] = settings.rest
   local connection = call_core(name, table.unpack(arguments, 1, n))
+  check_role(n, name, settings)
   return async(function() return secure(await(connection), settings) end)()
 end
 
@@ -155,7 +155,6 @@ local function serve(name, handler, ...)
   local n = select("#", ...)
   local arguments = { ... }
   local settings = check_options(n + 1, name, arguments[n], true, arguments[n].tls)
-  check_role(n + 1, name, settings)
   arguments[n] = settings.rest
   local function accepted(stream)
     local ok, problem = core.pcall(finish, stream, begin(stream, settings), settings)
@@ -165,7 +164,9 @@ local function serve(name, handler, ...)
     core.call_exception_handler { message = "TLS handshake failed", exception = problem, stream = stream }
   end
   local callable = type(handler) == "function" or (getmetatable(handler) or {}).__call
-  return call_core(name, callable and accepted or handler, table.unpack(arguments, 1, n))
+  local server = call_core(name, callable and accepted or handler, table.unpack(arguments, 1, n))
+  check_role(n + 1, name, settings)
+  return server
 end
 
 -- awaitable = start_server(handler, host, port, options)
