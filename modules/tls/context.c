@@ -190,7 +190,7 @@ static int f_set_verify(lua_State *L) {
 
 /* set_names(context, value): its connections wait for choose() */
 static int f_set_names(lua_State *L) {
-  context_check(L, 1)->named = true;
+  handshake_name(context_check(L, 1)->ctx);
   lua_settop(L, 2);
   lua_setiuservalue(L, 1, 1);
   return 0;

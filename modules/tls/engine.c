@@ -17,6 +17,7 @@ void tls_release(Tls *tls) {
   shared_release(tls->shared);
   free(tls->rest);
   free(tls->early);
+  free(tls->asked);
   free(tls);
 }
 
@@ -117,7 +118,7 @@ static bool shake(Tls *tls) {
   }
   switch (SSL_get_error(tls->ssl, result)) {
   case SSL_ERROR_WANT_READ: break;
-  case SSL_ERROR_WANT_X509_LOOKUP: wait_for_choice(tls); break;
+  case SSL_ERROR_WANT_CLIENT_HELLO_CB: wait_for_choice(tls); break;
   default: lose(tls, -EPROTO, error_take(tls));
   }
   return false;

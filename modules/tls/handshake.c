@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * From a stream and a context to a handshake that Lua awaits: what neap.tls.streams is written on. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,16 +15,35 @@ typedef struct {
   Tls *tls; /* NULL: not begun */
 } Handshake; /* a box */
 
-/* Asked for a certificate: by then the client has named whom it wants. */
-static int choose_certificate(SSL *ssl, void *self) {
-  Tls *tls = self;
+/* The host in the extension server_name: a list (2 bytes of length) of one name (type 0, 2 bytes of length). */
+static char *name_in(const unsigned char *data, size_t size) {
+  if (size < 5 || data[2] != 0) return NULL;
+  size_t length = (size_t)data[3] << 8 | data[4];
+  if (length == 0 || length > 255 || length > size - 5 || memchr(data + 5, 0, length)) return NULL;
+  return strndup((const char *)data + 5, length);
+}
+
+/* Before anything is decided. The first time it leaves the choice to Lua, and is called again. */
+static int on_client_hello(SSL *ssl, int *alert, void *unused) {
+  Tls *tls = BIO_get_data(SSL_get_rbio(ssl));
+  const unsigned char *data;
+  size_t size;
+  (void)unused;
   switch (tls->choice) {
   case CHOICE_OPEN:
-  case CHOICE_ASKED: return -1;
-  case CHOICE_REFUSED: return 0;
-  default: return !tls->chosen || SSL_set_SSL_CTX(ssl, tls->chosen->ctx) != NULL;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data, &size)) tls->asked = name_in(data, size);
+    return SSL_CLIENT_HELLO_RETRY;
+  case CHOICE_ASKED: return SSL_CLIENT_HELLO_RETRY;
+  case CHOICE_MADE:
+    if (!tls->chosen || SSL_set_SSL_CTX(ssl, tls->chosen->ctx)) return SSL_CLIENT_HELLO_SUCCESS;
+    break;
+  case CHOICE_REFUSED: break;
   }
+  *alert = SSL_AD_UNRECOGNIZED_NAME;
+  return SSL_CLIENT_HELLO_ERROR;
 }
+
+void handshake_name(SSL_CTX *ctx) { SSL_CTX_set_client_hello_cb(ctx, on_client_hello, NULL); }
 
 /* ---- beginning ---- */
 
@@ -105,7 +127,6 @@ static int f_begin(lua_State *L) {
   set_verify(tls);
   if (host && !set_name(tls, host)) return begin_failed(L, "server_hostname");
   if (session && !SSL_set_session(tls->ssl, session)) return begin_failed(L, "session");
-  if (server && context->named) SSL_set_cert_cb(tls->ssl, choose_certificate, tls);
   if (server)
     SSL_set_accept_state(tls->ssl);
   else
@@ -124,7 +145,7 @@ static int check_end(lua_State *L, Tls *tls) {
   else if (tls->over || tls->failed)
     lua_pushboolean(L, 0);
   else
-    lua_pushstring(L, tls->ssl ? SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name) : NULL);
+    lua_pushstring(L, tls->asked);
   return 1;
 }
 

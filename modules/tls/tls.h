@@ -32,7 +32,6 @@ typedef struct {
   VerifyMode verify;
   int check_hostname;    /* -1: when certificates are verified */
   bool certificates;     /* to verify with: given, or the system's, loaded */
-  bool named;            /* user value 1 of its box finds the context of a name */
   unsigned char *alpn;   /* block: as on the wire; NULL: none */
   unsigned alpn_size;
 } Context; /* block */
@@ -53,6 +52,7 @@ typedef struct {
   char *early;         /* block: written before the end of the handshake */
   size_t early_size, early_room;
   Choice choice;
+  char *asked;         /* block: whom the client asks for */
   bool server, done;   /* done: the handshake is */
   bool failed, over;
   double linger;       /* seconds */
@@ -85,6 +85,7 @@ void tls_release(Tls *tls);
 /* handshake.c */
 extern const luaL_Reg handshake_functions[];
 void handshake_open(lua_State *L);
+void handshake_name(SSL_CTX *ctx); /* its handshakes wait for choose() */
 
 /* error.c */
 typedef enum { ERROR_TLS, ERROR_CERTIFICATE, ERROR_EOF } ErrorKind;

@@ -50,6 +50,56 @@ function M.with_tls(fn, options)
   end
 end
 
+-- Passes on what comes, and the end.
+local function pass_on(from, to, pass)
+  local ok = pcall(function()
+    for data in function() return await(from:read(65536)) end do
+      if pass then pass(data, to) else await(to:write(data)) end
+    end
+  end)
+  if ok then pcall(to.write_eof, to) else to:abort() end
+end
+
+-- As with_tls, over a man in the middle: fn(a, b, middle), middle.client and middle.server being his two plain streams.
+-- options.up(data, to) and options.down(data, to) pass bytes on in his place; options.blind: fn(connect, port, middle)
+-- is called before anybody connects, connect() gives an awaitable.
+function M.with_middle(fn, options)
+  options = options or {}
+  return function()
+    neap.run(function()
+      neap.set_exception_handler(options.handler or nil)
+      local accepted, done, middle = neap.Future(), neap.Future(), {}
+      local server <close> = await(neap.start_server(function(stream)
+        if not accepted:done() then accepted:set_result(stream) end
+        await(done)
+      end, "127.0.0.1", 0, M.merge({ tls = M.server_context(options.server) }, options.listen)))
+      local proxy <close> = await(neap.start_server(function(client)
+        local up <close> = await(neap.open_connection("127.0.0.1", server:getsockname().port))
+        middle.client, middle.server = client, up
+        await(neap.gather(function() pass_on(client, up, options.up) end, function() pass_on(up, client, options.down) end))
+      end, "127.0.0.1", 0))
+      local port = proxy:getsockname().port
+      local function connect()
+        return neap.open_connection("127.0.0.1", port,
+          M.merge({ tls = M.client_context(options.client), server_hostname = "localhost" }, options.connect))
+      end
+      if options.blind then
+        fn(connect, port, middle)
+      else
+        local a <close> = await(connect())
+        local b <close> = await(neap.wait_for(accepted, 10))
+        fn(a, b, middle)
+      end
+      done:set_result()
+      proxy:close()
+      proxy:abort_clients()
+      server:close()
+      server:abort_clients()
+      await(neap.wait_for(neap.gather(server:wait_closed(), proxy:wait_closed()), 10))
+    end)
+  end
+end
+
 -- Runs fn(port, reports) beside a server; reports are what the exception handler was told.
 function M.with_server(handler, options, fn)
   neap.run(function()
