@@ -28,7 +28,12 @@ static void lose(Tls *tls, int status, neap_error *error) {
   if (error)
     neap_stream_fail_with(tls->stream, status, error);
   else
-    neap_stream_fail(tls->stream, -ENOMEM, NULL);
+    neap_stream_fail(tls->stream, status, NULL);
+}
+
+static void lose_by_openssl(Tls *tls) {
+  neap_error *error = error_take(tls);
+  lose(tls, error ? -EPROTO : -ENOMEM, error);
 }
 
 /* ---- writing ---- */
@@ -36,7 +41,7 @@ static void lose(Tls *tls, int status, neap_error *error) {
 static bool encrypt(Tls *tls, const char *data, size_t size) {
   size_t written;
   if (size > 0 && !SSL_write_ex(tls->ssl, data, size, &written)) {
-    lose(tls, -EPROTO, error_take(tls));
+    lose_by_openssl(tls);
     return false;
   }
   return true;
@@ -119,7 +124,7 @@ static bool shake(Tls *tls) {
   switch (SSL_get_error(tls->ssl, result)) {
   case SSL_ERROR_WANT_READ: break;
   case SSL_ERROR_WANT_CLIENT_HELLO_CB: wait_for_choice(tls); break;
-  default: lose(tls, -EPROTO, error_take(tls));
+  default: lose_by_openssl(tls);
   }
   return false;
 }
@@ -144,17 +149,18 @@ static void decrypt(Tls *tls) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE: return;
     case SSL_ERROR_ZERO_RETURN: neap_stream_feed_eof(tls->stream); return;
-    default: lose(tls, -EPROTO, error_take(tls)); return;
+    default: lose_by_openssl(tls); return;
     }
   } while (!tls->failed && (tls->in_size > 0 || SSL_has_pending(tls->ssl)));
 }
 
 void tls_step(Tls *tls) {
+  bool done = tls->done;
   ERR_clear_error();
-  if (tls->done || shake(tls)) decrypt(tls);
+  if (done || shake(tls)) decrypt(tls);
   if (tls->failed) return;
   int status = wire_flush(tls);
-  if (status < 0 && !tls->done && !tls->over) lose(tls, status, NULL); /* write_eof() in the handshake */
+  if (status < 0 && !done && !tls->over) lose(tls, status, NULL); /* write_eof() in the handshake */
 }
 
 static int on_received(void *self, const char *data, size_t size) {
@@ -187,9 +193,9 @@ void tls_resume(Tls *tls) {
 static int on_ended(void *self) {
   Tls *tls = self;
   if (tls->failed) return 0;
-  lose(tls, -EPROTO,
-       error_eof(tls->done ? "the connection ended without close_notify: what came may not be all"
-                           : "the connection ended in the handshake"));
+  neap_error *error = error_eof(tls->done ? "the connection ended without close_notify: what came may not be all"
+                                          : "the connection ended in the handshake");
+  lose(tls, error ? -EPROTO : -ENOMEM, error);
   return 0;
 }
 
