@@ -62,7 +62,7 @@ end
 
 -- As with_tls, over a man in the middle: fn(a, b, middle), middle.client and middle.server being his two plain streams.
 -- options.up(data, to) and options.down(data, to) pass bytes on in his place; options.blind: fn(connect, port, middle)
--- is called before anybody connects, connect() gives an awaitable.
+-- is called before anybody connects, connect() gives an awaitable; options.serve(stream) is what the server does.
 function M.with_middle(fn, options)
   options = options or {}
   return function()
@@ -71,7 +71,7 @@ function M.with_middle(fn, options)
       local accepted, done, middle = neap.Future(), neap.Future(), {}
       local server <close> = await(neap.start_server(function(stream)
         if not accepted:done() then accepted:set_result(stream) end
-        await(done)
+        if options.serve then options.serve(stream) else await(done) end
       end, "127.0.0.1", 0, M.merge({ tls = M.server_context(options.server) }, options.listen)))
       local proxy <close> = await(neap.start_server(function(client)
         local up <close> = await(neap.open_connection("127.0.0.1", server:getsockname().port))
