@@ -4,7 +4,8 @@ local await = neap.await
 
 -- A certificate of localhost, signed by nobody else: clients that are to trust it are given it as an authority.
 local certfile, keyfile = os.tmpname(), os.tmpname()
-assert(os.execute(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost "
+assert(os.execute((
+  "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost "
   .. "-addext subjectAltName=DNS:localhost -out %s -keyout %s 2>/dev/null"):format(certfile, keyfile)))
 local server_context = neap.tls.context { certfile = certfile, keyfile = keyfile, alpn_protocols = { "echo" } }
 local client_context = neap.tls.context { cafile = certfile, alpn_protocols = { "echo" } }

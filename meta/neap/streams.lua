@@ -5,6 +5,7 @@
 local neap = {}
 
 ---@class neap.StreamOptions
+---@field tls? boolean|neap.tls.Context secure: see neap.TLSOptions, whose fields stand beside it (open_connection: true is the default context)
 ---@field limit? integer bytes: the longest line and the farthest separator; reading pauses at twice that (65536)
 ---@field nodelay? boolean small writes are sent at once (true)
 
@@ -188,6 +189,7 @@ function neap.Stream:get_extra_info(name, default) end
 ---@field limit? integer bytes, of its streams (65536)
 ---@field nodelay? boolean of its streams (true)
 ---@field reuseport? boolean several servers on one port (false)
+---@field tls? neap.tls.Context secure: see neap.TLSOptions, whose fields stand beside it
 
 ---Starts listening. For each connection a task calls the handler, awaits what it gives if that is
 ---awaitable, and closes the stream. An error in it goes to the exception handler and aborts the

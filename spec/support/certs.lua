@@ -1,5 +1,5 @@
--- Certificates for the specs of TLS, made by the openssl command in a temporary folder, once a process: busted insulates
--- spec files from each other. spec/support/helper.lua removes it.
+-- Certificates for the specs of TLS, made by the openssl command in a temporary folder, once a process: busted
+-- insulates spec files from each other. spec/support/helper.lua removes it.
 -- certs.path(name), certs.read(name); names: ca other_ca server a_test b_test client stranger selfsigned expired future
 -- chain (with its intermediate), each a .pem and a .key; locked.key wants the password "sesame".
 local certs = {}
@@ -35,7 +35,9 @@ END
 export NAMES=DNS:unused.test
 : >index
 echo 1000 >serial
-authority() { openssl req -x509 $ec -config conf -extensions authority -days 2 -subj "/CN=$2" -keyout $1.key -out $1.pem; }
+authority() {
+  openssl req -x509 $ec -config conf -extensions authority -days 2 -subj "/CN=$2" -keyout $1.key -out $1.pem
+}
 signed() { # signed NAME SUBJECT NAMES AUTHORITY SECTION [dates]
   name=$1 subject=$2 names=$3 by=$4 section=$5
   shift 5
@@ -59,7 +61,8 @@ signed chain_leaf /CN=localhost DNS:localhost middle leaf
 cat chain_leaf.pem middle.pem >chain.pem
 cp chain_leaf.key chain.key
 cat server.pem server.key >both.pem
-NAMES=DNS:localhost openssl req -x509 $ec -config conf -extensions leaf -days 2 -subj /CN=localhost -keyout selfsigned.key -out selfsigned.pem
+NAMES=DNS:localhost openssl req -x509 $ec -config conf -extensions leaf -days 2 -subj /CN=localhost \
+  -keyout selfsigned.key -out selfsigned.pem
 openssl ec -in server.key -aes128 -passout pass:sesame -out locked.key
 mkdir -p folder
 cp ca.pem folder/$(openssl x509 -in ca.pem -noout -hash).0
@@ -69,8 +72,8 @@ certs.folder = ("%s/neap-spec-%d"):format(os.getenv "TMPDIR" or "/tmp", require 
 
 local function make()
   local folder = certs.folder
-  local pipe = io.popen(("mkdir -m 700 %s && sh -s %s <<'END_OF_SCRIPT' 2>&1\n%s\ntouch $1/done\nEND_OF_SCRIPT\necho status $?")
-    :format(folder, folder, script))
+  local command = "mkdir -m 700 %s && sh -s %s <<'END_OF_SCRIPT' 2>&1\n%s\ntouch $1/done\nEND_OF_SCRIPT\necho status $?"
+  local pipe = io.popen(command:format(folder, folder, script))
   local out = pipe:read "a"
   pipe:close()
   if not out:find "status 0\n$" then error("certificates: " .. out, 0) end

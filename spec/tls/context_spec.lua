@@ -92,7 +92,8 @@ describe_tls("A context", function()
     assert.equal(1, asked)
     assert.matches("the password is wrong", fails { certfile = certfile, keyfile = keyfile, password = "simsim" })
     assert.matches("the password is wrong", fails { certfile = certfile, keyfile = keyfile, password = "" })
-    assert.matches("the password is wrong", fails { certfile = certfile, keyfile = keyfile, password = ("x"):rep(2000) })
+    assert.matches("the password is wrong", fails { certfile = certfile, keyfile = keyfile, password = ("x"):rep(
+      2000) })
     assert.matches("encrypted, and no password", fails { certfile = certfile, keyfile = keyfile })
     assert.has_error(function()
       neap.tls.context { certfile = certfile, keyfile = keyfile, password = function() error("no idea", 0) end }
@@ -121,11 +122,14 @@ describe_tls("A context", function()
           return awaitable
         end))
       end
-      assert.matches("context_spec.-bad argument #3 to 'open_connection' %(field 'tls': true or a context", open { tls = 1 })
+      assert.matches("context_spec.-bad argument #3 to 'open_connection' %(field 'tls': true or a context", open {
+        tls = 1 })
       assert.matches("context_spec.-bad argument #4 to 'start_server' %(field 'tls': a context", start { tls = 1 })
       assert.matches("the context has no certificate", start { tls = true })
-      assert.matches("wants a 'cafile'", start { tls = neap.tls.context(certs.own("server", { verify_mode = "required" })) })
-      assert.matches("wants a 'cafile'", start { tls = neap.tls.context(certs.own("server", { verify_mode = "optional" })) })
+      assert.matches("wants a 'cafile'", start { tls = neap.tls.context(certs.own("server", {
+        verify_mode = "required" })) })
+      assert.matches("wants a 'cafile'", start { tls = neap.tls.context(certs.own("server", {
+        verify_mode = "optional" })) })
       for _, name in ipairs { "", 5, "\xff", "a\0b" } do
         assert.matches("field 'server_hostname'", open { tls = true, server_hostname = name })
       end
@@ -134,7 +138,8 @@ describe_tls("A context", function()
         assert.matches("field 'tls_shutdown_timeout': seconds", open { tls = true, tls_shutdown_timeout = seconds })
       end
       assert.matches("field 'tls_session': a session", open { tls = true, tls_session = "x" })
-      assert.matches("context_spec.-bad argument #3 to 'open_connection' %(field 'limit'", open { tls = true, limit = 0 })
+      assert.matches("context_spec.-bad argument #3 to 'open_connection' %(field 'limit'", open { tls = true,
+        limit = 0 })
       assert.matches("bad argument #1 to 'open_connection'",
         tostring(loop.failure(neap.open_connection, nil, 1, { tls = true })))
       assert.matches("bad argument #2 to 'open_connection'",
@@ -166,8 +171,8 @@ describe("Without the module neap.tls.core", function()
           err.message:match "it is hidden")
       end
     ]])
-    local line = "false\ttrue\tluarocks install neap-tls, or, from the sources of neap, make, with OpenSSL for developers "
-      .. "installed (Debian: apt-get install libssl-dev\tit is hidden\n"
+    local line = "false\ttrue\tluarocks install neap-tls, or, from the sources of neap, make, "
+      .. "with OpenSSL for developers installed (Debian: apt-get install libssl-dev\tit is hidden\n"
     assert.equal("true\n" .. line:rep(3), out)
   end)
 end)

@@ -123,7 +123,8 @@ describe_tls("Garbage", function()
     pair.with_server(pair.echo, { tls = pair.server_context() }, function(port, reports)
       for seed = 1, loop.size(100, 20) do
         local stream <close> = await(neap.open_connection("127.0.0.1", port))
-        local head = ({ "", "\x16\x03\x01", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "\x80\x2e\x01" })[seed % 4 + 1]
+        local head = ({ "", "\x16\x03\x01", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+          "\x80\x2e\x01" })[seed % 4 + 1]
         stream:write(head, random(seed, seed * 13))
         stream:write_eof()
         pcall(await, neap.wait_for(stream:read "a", 10))
@@ -138,7 +139,8 @@ describe_tls("Garbage", function()
     pair.with_server(function(stream)
       await(stream:read(10000))
       seed = seed + 1
-      local head = ({ "", "\x16\x03\x03", "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", "\x15\x03\x03\x00\x02" })[seed % 4 + 1]
+      local head = ({ "", "\x16\x03\x03", "\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03",
+        "\x15\x03\x03\x00\x02" })[seed % 4 + 1]
       await(stream:write(head, random(seed, seed * 13)))
     end, {}, function(port)
       for _ = 1, loop.size(100, 20) do

@@ -76,7 +76,8 @@ function M.with_middle(fn, options)
       local proxy <close> = await(neap.start_server(function(client)
         local up <close> = await(neap.open_connection("127.0.0.1", server:getsockname().port))
         middle.client, middle.server = client, up
-        await(neap.gather(function() pass_on(client, up, options.up) end, function() pass_on(up, client, options.down) end))
+        await(neap.gather(function() pass_on(client, up, options.up) end,
+          function() pass_on(up, client, options.down) end))
       end, "127.0.0.1", 0))
       local port = proxy:getsockname().port
       local function connect()

@@ -142,7 +142,8 @@ describe_tls("openssl s_server", function()
   end))
 
   it("wants a certificate of ours", with_s_server(
-    ("-rev -Verify 1 -verify_return_error -CAfile %s"):format(certs.missing() and "" or certs.path "ca.pem"), function(port)
+    ("-rev -Verify 1 -verify_return_error -CAfile %s"):format(certs.missing() and "" or certs.path "ca.pem"),
+      function(port)
       do
         local stream <close> = await(open(port, certs.own "client"))
         await(stream:write "hello\n")
@@ -195,7 +196,8 @@ describe_tls("curl", function()
   end))
 
   it_with("curl", "does not trust a server that nobody vouches for", serving(page, function(port, reports)
-    local client <close> = tool.start(("curl -sS --cacert %s https://127.0.0.1:%d/"):format(certs.path "other_ca.pem", port))
+    local client <close> = tool.start(("curl -sS --cacert %s https://127.0.0.1:%d/"):format(
+      certs.path "other_ca.pem", port))
     local text, code = client:wait()
     assert.equal(60, code, text)
     pair.until_(function() return #reports == 1 end)

@@ -102,7 +102,8 @@ describe_tls("A server with TLS", function()
       slow:write "\x16"
       works(port)
       started(function()
-        return await(neap.open_connection("127.0.0.1", port, { tls = pair.client_context(), server_hostname = "localhost" }))
+        return await(neap.open_connection("127.0.0.1", port, { tls = pair.client_context(),
+          server_hostname = "localhost" }))
       end)
     end)
     collectgarbage()

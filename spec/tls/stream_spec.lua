@@ -9,7 +9,8 @@ local await, with_tls, fails, started = neap.await, pair.with_tls, pair.fails, p
 local function both(name, fn, options)
   for _, version in ipairs { "TLSv1.2", "TLSv1.3" } do
     it(("%s (%s)"):format(name, version),
-      with_tls(fn, pair.merge(options, { client = pair.merge(options and options.client, { maximum_version = version }) })))
+      with_tls(fn, pair.merge(options, { client = pair.merge(options and options.client, {
+        maximum_version = version }) })))
   end
 end
 
@@ -259,7 +260,8 @@ describe_tls("A server with several names", function()
   -- The common name that a client is shown who asks for the name; or nothing, and the error.
   local function shown(sni, name, options)
     local found, problem
-    pair.with_server(pair.echo, { tls = pair.server_context(pair.merge({ sni = sni }, options)) }, function(port, reports)
+    pair.with_server(pair.echo, { tls = pair.server_context(pair.merge({ sni = sni }, options)) }, function(port,
+      reports)
       local ok, stream = pcall(await, neap.open_connection("127.0.0.1", port,
         { tls = pair.client_context { check_hostname = false }, server_hostname = name }))
       if ok then

@@ -50,8 +50,8 @@ end
 function M.start(command)
   local it = setmetatable({ text = "", chunks = neap.Queue(), exit = neap.Future(), ended = false }, Tool)
   it.output, it.input = uv.new_pipe(), uv.new_pipe()
-  it.child = assert(uv.spawn("/bin/sh", { args = { "-c", "exec 2>&1; exec " .. command }, stdio = { it.input, it.output },
-    env = { "PATH=" .. os.getenv "PATH" } }, -- and nothing that instruments us
+  it.child = assert(uv.spawn("/bin/sh", { args = { "-c", "exec 2>&1; exec " .. command },
+    stdio = { it.input, it.output }, env = { "PATH=" .. os.getenv "PATH" } }, -- and nothing that instruments us
     function(code) it.exit:set_result(code) end))
   it.output:read_start(function(_, data)
     if data then

@@ -57,12 +57,15 @@ describe_tls("A server's certificate", function()
   end)
 
   it("is refused when it is of another host", function()
-    refused("hostname mismatch, it is not valid for 'example.org'", 62, "server", nil, { server_hostname = "example.org" })
+    refused("hostname mismatch, it is not valid for 'example.org'", 62, "server", nil, {
+      server_hostname = "example.org" })
     refused("hostname mismatch", 62, "server", nil, { server_hostname = "wild.test" })
     refused("hostname mismatch", 62, "server", nil, { server_hostname = "too.deep.wild.test" })
-    refused("IP address mismatch, it is not valid for '127.0.0.2'", 64, "server", nil, { server_hostname = "127.0.0.2" })
+    refused("IP address mismatch, it is not valid for '127.0.0.2'", 64, "server", nil, {
+      server_hostname = "127.0.0.2" })
     refused("hostname mismatch", 62, "named_only") -- a common name is no name of a host
-    refused("IP address mismatch", 64, "selfsigned", { cafile = certs.path "selfsigned.pem" }, { server_hostname = "127.0.0.1" })
+    refused("IP address mismatch", 64, "selfsigned", { cafile = certs.path "selfsigned.pem" }, {
+      server_hostname = "127.0.0.1" })
   end)
 
   it("is refused when nobody vouches for it", function()

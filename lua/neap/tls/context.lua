@@ -8,14 +8,15 @@ local tls = {}
 
 local loaded
 
+local missing = "TLS wants the module neap.tls.core, which is not there: luarocks install neap-tls, or, from the sources "
+  .. "of neap, make, with OpenSSL for developers installed (Debian: apt-get install libssl-dev pkg-config)\n"
+
 -- The C module, or an error that tells how to get it.
 function tls.native()
   if loaded then return loaded end
   local ok, found = pcall(require, "neap.tls.core")
   if not ok then
-    error(core.RuntimeError("TLS wants the module neap.tls.core, which is not there: luarocks install neap-tls, or, from the "
-      .. "sources of neap, make, with OpenSSL for developers installed (Debian: apt-get install libssl-dev pkg-config)\n"
-      .. tostring(found)), 0)
+    error(core.RuntimeError(missing .. tostring(found)), 0)
   end
   loaded = found
   return found
