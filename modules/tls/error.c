@@ -122,7 +122,7 @@ neap_error *error_eof(const char *text) {
 
 int error_raise(lua_State *L, const char *what) {
   TlsError error = {.kind = ERROR_TLS, .number = error_first()};
-  if (error.number == 0) return luaL_error(L, "%s: not enough memory", what);
+  if (error.number == 0 || ERR_GET_REASON(error.number) == ERR_R_MALLOC_FAILURE) return luaL_error(L, "%s: not enough memory", what);
   snprintf(error.text, sizeof error.text, "%s: %s", what, error_text(error.number));
   error_push(L, &error.base);
   return lua_error(L);
