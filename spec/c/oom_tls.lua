@@ -12,9 +12,9 @@ local function read(name)
 end
 
 if not read "oom_cert.pem" then
-  os.execute(("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj /CN=localhost "
-    .. "-addext subjectAltName=DNS:localhost -out %soom_cert.pem -keyout %soom_key.pem 2>%s/oom_log"):format(folder, folder,
-    folder))
+  local command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 "
+    .. "-subj /CN=localhost -addext subjectAltName=DNS:localhost -out %soom_cert.pem -keyout %soom_key.pem 2>%soom_log"
+  os.execute(command:format(folder, folder, folder))
 end
 local cert, key = assert(read "oom_cert.pem"), assert(read "oom_key.pem")
 
@@ -24,7 +24,8 @@ end
 
 local function contexts(neap)
   local server = neap.tls.context { certdata = cert, keydata = key, alpn_protocols = { "x" } }
-  return neap.tls.context { certdata = cert, keydata = key, alpn_protocols = { "y", "x" }, sni = { localhost = server } },
+  return neap.tls.context { certdata = cert, keydata = key, alpn_protocols = { "y", "x" },
+    sni = { localhost = server } },
     neap.tls.context { cadata = cert, alpn_protocols = { "x" }, groups = "P-256", ciphers = "ECDHE+AESGCM" }
 end
 

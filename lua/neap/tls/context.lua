@@ -8,8 +8,8 @@ local tls = {}
 
 local loaded
 
-local missing = "TLS wants the module neap.tls.core, which is not there: luarocks install neap-tls, or, from the sources "
-  .. "of neap, make, with OpenSSL for developers installed (Debian: apt-get install libssl-dev pkg-config)\n"
+local missing = "TLS wants the module neap.tls.core, which is not there: luarocks install neap-tls, or, from the "
+  .. "sources of neap, make, with OpenSSL for developers installed (Debian: apt-get install libssl-dev pkg-config)\n"
 
 -- The C module, or an error that tells how to get it.
 function tls.native()
