@@ -104,6 +104,7 @@ ifneq ($(driver),)
 	@$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Isrc -Iinclude $$(pkg-config --cflags lua5.4 libuv) -rdynamic \
 	  $(driver) -o $(BUILD)/spec/oom $$(pkg-config --libs lua5.4) -ldl -lpthread -lm
 	@$(call with,$(BUILD)) $(BUILD)/spec/oom $(script)
+	@$(if $(and $(tls),$(shell command -v openssl)),$(call with,$(BUILD)) $(BUILD)/spec/oom spec/c/oom_tls.lua,:)
 else
 	$(call given,$(script),$(call with,$(BUILD)) $(LUA) $(script),no spec/c/oom.c or spec/c/oom.lua)
 endif
@@ -167,6 +168,10 @@ bench-embed: all ## what neap costs a host: states, an empty turn, frames at 60 
 	@for with in 0 1 2; do $(call with,$(BUILD)) build/bench/embed_cost states $$with || exit 1; done
 	@$(call with,$(BUILD)) build/bench/embed_cost frames 10000 30
 
+# The optional modules that were built.
+OPENSSL ?= $(shell pkg-config --exists openssl 2>/dev/null && echo openssl)
+tls = $(if $(OPENSSL),neap/tls/core.so)
+
 modules = $(patsubst lua/%,%,$(shell find lua -name '*.lua' 2>/dev/null))
 metas = $(patsubst meta/%,%,$(shell find meta -name '*.lua' 2>/dev/null))
 headers := neap.h neap_static.h
@@ -178,7 +183,7 @@ drop = rm -f $(addprefix $(DESTDIR)$2/,$1)
 install: install-module install-lib ## into PREFIX (/usr/local), below DESTDIR: the module, its header, the library, the types
 
 install-module: all ## the module only: what require "neap" needs
-	@$(call put,neap/core.so,$(BUILD),$(LUA_CMOD),755)
+	@$(call put,neap/core.so $(tls),$(BUILD),$(LUA_CMOD),755)
 	@$(call put,$(modules),lua,$(LUA_LMOD))
 
 install-lib: lib ## the headers, the library for embedding, neap.pc, the types for editors
@@ -190,7 +195,7 @@ install-lib: lib ## the headers, the library for embedding, neap.pc, the types f
 	@$(call put,$(metas),meta,$(METADIR))
 
 uninstall: ## what install put there
-	@$(call drop,neap/core.so,$(LUA_CMOD))
+	@$(call drop,neap/core.so neap/tls/core.so,$(LUA_CMOD))
 	@$(call drop,$(modules),$(LUA_LMOD))
 	@$(call drop,$(headers),$(INCDIR))
 	@$(call drop,$(libraries) libneap.so pkgconfig/neap.pc,$(LIBDIR))

@@ -55,6 +55,9 @@ WORKLOADS = {
     "idle": dict(folder="echo", key="bytes_per_conn", low=True, beside="cpu_us_per_conn", repeats=1, variants={
         "10k connections": dict(conns=10_000)}),
     "process": dict(key="ops_per_cpu_s", beside="ops_per_s", variants={"200 true, 8 at once": dict(total=200, width=8)}),
+    "tls": dict(key="req_per_cpu_s", beside="kb_per_conn", variants={
+        "64 x 64 B": dict(conns=64, size=64), "64 x 1 KiB": dict(conns=64, size=1024),
+        "64 x 16 KiB": dict(conns=64, size=16384), "1000 x 1 KiB": dict(conns=1000, size=1024)}),
     "startup": dict(key="cpu_ms", low=True, beside="wall_ms", repeats=15, variants={"empty main": {}}),
 }
 SLOW = {"sleepers / 1M": {"py_trio", "py_gevent"}}  # only if asked for: minutes, gigabytes
@@ -79,6 +82,8 @@ TARGETS = [
     (["udp"], "c_uv", "ratio", 0.85),
     (["udp"], "py_asyncio py_uvloop lua_luv js_node", "ratio", 1),
     (["idle"], "py_asyncio py_uvloop js_node", "ratio", 1),
+    (["tls"], "c_uv", "ratio", 0.85),
+    (["tls"], "py_asyncio py_uvloop js_node go", "ratio", 1),
     (["startup"], "lua_luv", "more", 2),
 ]
 
@@ -138,8 +143,8 @@ def build(source):
         output("go", "build", "-o", str(out), "main.go", "bench.go", cwd=folder)
     else:
         shared = ["-shared", "-fPIC", *output("pkg-config", "--cflags", "lua5.4").split()] if out.suffix else []
-        libuv = output("pkg-config", "--cflags", "--libs", "libuv").split()
-        output("gcc", "-O2", f"-I{common}", *shared, str(source), "-o", str(out), *libuv)
+        libs = output("pkg-config", "--cflags", "--libs", "libuv", *(["openssl"] if workload == "tls" else [])).split()
+        output("gcc", "-O2", f"-I{common}", *shared, str(source), "-o", str(out), *libs)
     return str(out)
 
 
@@ -256,9 +261,50 @@ def one_idle(cmd, params):
             process.communicate()
 
 
+def certificate():
+    """Of localhost, for a day; the servers find it in the environment."""
+    cert, key = OUT / "tls" / "cert.pem", OUT / "tls" / "key.pem"
+    if not cert.exists() or time.time() - cert.stat().st_mtime > 80_000:
+        cert.parent.mkdir(parents=True, exist_ok=True)
+        output("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+               "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(cert))
+    return dict(BENCH_CERT=str(cert), BENCH_KEY=str(key))
+
+
+def one_tls(cmd, params):
+    """As one_echo; handshakes are not measured. Memory is that of the connections when they are idle."""
+    load = [build(HERE / "tls" / "loadgen.c")]
+    params = dict(params, ms=1000, warm_ms=250)
+    server = subprocess.Popen(cmd, env=dict(environment(), **certificate()), stdout=subprocess.PIPE, text=True, cwd=HERE)
+    client = None
+    try:
+        line = server.stdout.readline()
+        if not line:
+            raise RuntimeError("the server did not start")
+        pin(1)  # the client
+        rss = resident_kb(server.pid)
+        client = subprocess.Popen(load + [f"{k}={v}" for k, v in dict(params, port=json.loads(line)["port"]).items()],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if not client.stdout.readline():
+            raise RuntimeError(client.stderr.read()[-300:])
+        time.sleep(0.1)
+        rss, before = resident_kb(server.pid) - rss, cpu_of(server.pid)
+        out, err = client.communicate("\n", timeout=TIMEOUT_S)
+        if client.returncode:
+            raise RuntimeError(err[-300:])
+        r = json.loads(out)
+        return dict(r, req_per_cpu_s=r["total"] / (cpu_of(server.pid) - before), kb_per_conn=rss / params["conns"])
+    finally:
+        pin()
+        for process in filter(None, (client, server)):
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
 def measure(workload, params, peers, repeats):
     """The runs of each peer, taking turns; one that fails is told, one that takes long is not repeated."""
-    one = dict(echo=one_echo, udp=functools.partial(one_echo, workload="udp"), unix=one_unix, idle=one_idle,
+    one = dict(echo=one_echo, udp=functools.partial(one_echo, workload="udp"), unix=one_unix, idle=one_idle, tls=one_tls,
                startup=one_startup).get(workload, one_script)
     runs, took, names = {p: [] for p in peers}, dict.fromkeys(peers, 0), [*peers]
     for turn in range(repeats):

@@ -23,11 +23,21 @@ scripts := $(patsubst lua/%,$(BUILD)/%,$(shell find lua -name '*.lua' 2>/dev/nul
 core := $(BUILD)/neap/core.so
 record := $(BUILD)/obj/flags
 
+# Optional modules, on include/neap.h alone.
+tls_sources := $(wildcard modules/tls/*.c)
+tls_objects := $(tls_sources:%.c=$(BUILD)/obj/%.o)
+OPENSSL_CFLAGS ?= $(shell pkg-config --cflags openssl 2>/dev/null)
+OPENSSL_LIBS ?= $(shell pkg-config --libs openssl 2>/dev/null || echo -lssl -lcrypto)
+
 # A script that left lua/ must leave the build too.
 gone := $(filter-out $(scripts),$(shell find $(BUILD)/neap -name '*.lua' 2>/dev/null))
 $(if $(gone),$(shell rm -f $(gone)))
 
-all: $(core) $(scripts)
+# Optional: what is not there is left out.
+OPENSSL ?= $(shell pkg-config --exists openssl 2>/dev/null && echo openssl)
+tls := $(BUILD)/neap/tls/core.so
+
+all: $(core) $(scripts) $(if $(OPENSSL),$(tls))
 
 $(core): $(objects) $(record)
 	@mkdir -p $(@D)
@@ -37,6 +47,16 @@ $(BUILD)/obj/%.o: src/%.c $(record)
 	@mkdir -p $(@D)
 	$(CC) $(flags) -MMD -MP -c $< -o $@
 
+tls: $(tls)
+
+$(tls): $(tls_objects) $(record)
+	@mkdir -p $(@D)
+	$(CC) $(LIBFLAG) $(CFLAGS) -o $@ $(tls_objects) $(LDFLAGS) $(OPENSSL_LIBS)
+
+$(BUILD)/obj/modules/%.o: modules/%.c include/neap.h $(record)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -fPIC -fvisibility=hidden $(WARNINGS) -Iinclude -I$(LUA_INCDIR) $(OPENSSL_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
 $(BUILD)/%.lua: lua/%.lua
 	@mkdir -p $(@D)
 	cp $< $@
@@ -44,8 +64,8 @@ $(BUILD)/%.lua: lua/%.lua
 # Rewritten when the compiler, a flag or the list of sources changes: then all is built anew.
 $(record): FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(flags) $(LIBFLAG) $(libs) $(all_sources)' | cmp -s - $@ || \
-	  echo '$(CC) $(flags) $(LIBFLAG) $(libs) $(all_sources)' >$@
+	@echo '$(CC) $(flags) $(LIBFLAG) $(libs) $(all_sources) $(tls_sources)' | cmp -s - $@ || \
+	  echo '$(CC) $(flags) $(LIBFLAG) $(libs) $(all_sources) $(tls_sources)' >$@
 
 # ---- the library ----
 
@@ -97,6 +117,6 @@ $(one)/neap.c: tools/amalgamate $(lib_objects) $(wildcard include/*.h)
 	rm $(one)/names
 
 FORCE:
-.PHONY: all lib amalgamation FORCE
+.PHONY: all tls lib amalgamation FORCE
 .DELETE_ON_ERROR:
--include $(objects:.o=.d) $(lib_objects:.o=.d)
+-include $(objects:.o=.d) $(tls_objects:.o=.d) $(lib_objects:.o=.d)

@@ -26,6 +26,7 @@ build = {
   build_target = "all",
   install_target = "install-module",
   build_variables = {
+    OPENSSL = "", -- TLS is the rock neap-tls
     BUILD = "build/luarocks",
     CC = "$(CC)",
     CFLAGS = "$(CFLAGS) -O3 -fno-plt -fno-semantic-interposition",
@@ -34,6 +35,7 @@ build = {
     LIBUV_INCDIR = "$(LIBUV_INCDIR)",
   },
   install_variables = {
+    OPENSSL = "",
     BUILD = "build/luarocks",
     CC = "$(CC)",
     CFLAGS = "$(CFLAGS) -O3 -fno-plt -fno-semantic-interposition",

@@ -3,11 +3,16 @@
 -- modules below, which are loaded when they are first used.
 local core = require "neap.core"
 
-local modules = { fs = "neap.fs", subprocess = "neap.subprocess", uv = "neap.uv", wrap = "neap.wrap" }
+local modules = { fs = "neap.fs", subprocess = "neap.subprocess", tls = "neap.tls", uv = "neap.uv", wrap = "neap.wrap" }
 local fields = {
   open = "neap.fs.file", File = "neap.fs.file", watch = "neap.fs.watch", Watch = "neap.fs.watch",
   Process = "neap.process", create_subprocess_exec = "neap.process", create_subprocess_shell = "neap.process",
 }
+
+function core.Stream:start_tls(...)
+  local handshake = require "neap.tls.streams".start_tls(self, ...) -- no tail call: it tells the line of its caller
+  return handshake
+end
 
 return setmetatable(core, {
   __index = function(self, name)

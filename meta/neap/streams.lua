@@ -5,6 +5,7 @@
 local neap = {}
 
 ---@class neap.StreamOptions
+---@field tls? boolean|neap.tls.Context secure: see neap.TLSOptions, whose fields stand beside it (open_connection: true is the default context)
 ---@field limit? integer bytes: the longest line and the farthest separator; reading pauses at twice that (65536)
 ---@field nodelay? boolean small writes are sent at once (true)
 
@@ -189,6 +190,7 @@ function neap.Stream:get_extra_info(name, default) end
 ---@field max_connections? integer open at once; the others wait in the backlog (no limit)
 ---@field nodelay? boolean of its streams (true)
 ---@field reuse_port? boolean several servers on one port (false)
+---@field tls? neap.tls.Context secure: see neap.TLSOptions, whose fields stand beside it
 
 ---@class neap.Inherited
 ---@field fd integer a socket that may listen

@@ -43,16 +43,16 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *block, size_t size);
 extern void __libc_free(void *block);
 
-enum { HANG = 20 /* seconds a child may take */, TEXT = 1200, OBJECTS = 4, FRAMES = 40 };
+enum { HANG = 20 /* seconds a child may take */, TEXT = 1200, OBJECTS = 7, FRAMES = 40 };
 
 /* ---- whose request is it? ---- */
 
-typedef enum { OF_LUA, OF_UV, OF_LUV, OF_CORE, OF_OTHER } Owner;
+typedef enum { OF_LUA, OF_UV, OF_LUV, OF_CORE, OF_TLS, OF_SSL, OF_CRYPTO, OF_OTHER } Owner;
 
 static struct Object {
   const char *name;
   uintptr_t base, end;
-} objects[OBJECTS] = {{"lua", 0, 0}, {"libuv", 0, 0}, {"luv", 0, 0}, {"core", 0, 0}};
+} objects[OBJECTS] = {{"lua", 0, 0}, {"libuv", 0, 0}, {"luv", 0, 0}, {"core", 0, 0}, {"tls", 0, 0}, {"libssl", 0, 0}, {"libcrypto", 0, 0}};
 
 static Owner owner_of(const void *caller) {
   uintptr_t address = (uintptr_t)caller;
@@ -86,6 +86,21 @@ static void object_find(Owner owner, void *symbol) {
   dl_iterate_phdr(measure, &objects[owner]);
 }
 
+/* The optional module, and with NEAP_OOM_SSL=1 the library below it. */
+static void tls_open(lua_State *L) {
+  lua_getglobal(L, "package");
+  lua_getfield(L, -1, "searchpath");
+  lua_pushliteral(L, "neap.tls.core");
+  lua_getfield(L, -3, "cpath");
+  lua_call(L, 2, 1);
+  void *object = lua_isstring(L, -1) ? dlopen(lua_tostring(L, -1), RTLD_NOW) : NULL;
+  if (!object) return;
+  object_find(OF_TLS, dlsym(object, "luaopen_neap_tls_core"));
+  if (!getenv("NEAP_OOM_SSL")) return;
+  object_find(OF_SSL, dlsym(object, "SSL_new"));
+  object_find(OF_CRYPTO, dlsym(object, "CRYPTO_malloc"));
+}
+
 /* Loads the modules, so that children need not, and notes where they are. */
 static void objects_open(void) {
   static const char *const modules[2][2] = {{"luv", "luaopen_luv"}, {"neap.core", "luaopen_neap_core"}};
@@ -102,6 +117,7 @@ static void objects_open(void) {
     object_find(i ? OF_CORE : OF_LUV, object ? dlsym(object, modules[i][1]) : NULL);
     if (i == 0) object_find(OF_UV, dlsym(object, "uv_loop_init"));
   }
+  tls_open(L);
   lua_close(L);
 }
 
@@ -220,10 +236,11 @@ void free(void *block) {
   __libc_free(block);
 }
 
-/* Lua seeds its string hashes with it: every child shall make the same requests. */
+/* Lua seeds its string hashes with it: every child shall make the same requests. A time when certificates of today
+ * that last a hundred years are valid. */
 time_t time(time_t *at) {
-  if (at) *at = 1;
-  return 1;
+  if (at) *at = 4000000000;
+  return 4000000000;
 }
 
 /* Blocks of ours that are left; their callers as text, the latest first. */
@@ -339,7 +356,7 @@ static void child(const char *script) {
   luaL_openlibs(L);
   if (luaL_dostring(L, "require 'luv'") != LUA_OK) exit(2);
   if (luaL_dofile(L, script) != LUA_OK) {
-    spoil(BAD, "%s", lua_tostring(L, -1));
+    spoil(BAD, "%s", luaL_tolstring(L, -1, NULL));
     return;
   }
   outcome->ending = SUCCESS;

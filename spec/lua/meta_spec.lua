@@ -30,11 +30,11 @@ end
 -- The classes that the library makes only itself have no field in the module.
 local hidden = { Timeout = true, Coroutine = true }
 
-local function is_error(value) return value == neap.Error or getmetatable(value).__index ~= nil end
+local function is_error(value) return value == neap.Error or (getmetatable(value) or {}).__index ~= nil end
 
 describe("meta/", function()
   it("has every name of the module", function()
-    assert.is_truthy(neap.uv and neap.wrap and neap.Process and neap.subprocess)
+    assert.is_truthy(neap.uv and neap.wrap and neap.Process and neap.subprocess and neap.tls)
     for name, value in pairs(neap) do
       assert.is_string(entries["neap." .. name], "neap." .. name)
       if type(value) == "table" and name ~= "uv" and not is_error(value) then

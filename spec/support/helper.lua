@@ -7,3 +7,13 @@ busted.subscribe({ "test", "end" }, function()
   neap.set_exception_handler(nil)
   return nil, true
 end)
+
+busted.subscribe({ "suite", "end" }, function()
+  local folder = require "spec.support.certs".folder
+  local made = io.open(folder .. "/done")
+  if made then
+    made:close()
+    os.execute("rm -rf " .. folder)
+  end
+  return nil, true
+end)

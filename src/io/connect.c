@@ -8,6 +8,7 @@
 
 #include "io/race.h"
 #include "io/resolve.h"
+#include "io/secure.h"
 #include "kernel/fail.h"
 #include "kernel/trace.h"
 
@@ -128,6 +129,7 @@ static void check_peer(lua_State *L, int *port) {
 static int f_open_connection(lua_State *L) {
   int port;
   lua_settop(L, 3);
+  if (secure(L, "open_connection")) return 1;
   check_peer(L, &port);
   StreamOptions stream = stream_options(L, 3);
   RaceOptions race = {.delay = check_delay(L, 3)};

@@ -2,6 +2,7 @@
  * open_unix_connection and start_unix_server. Connecting ends at once, but for a server whose queue is
  * full: nothing tells when it has room, so it is tried again, at intervals that grow. */
 #include "io/local.h"
+#include "io/secure.h"
 #include "io/start.h"
 #include "kernel/fail.h"
 #include "kernel/sleep.h"
@@ -71,6 +72,7 @@ static int start_local_connect(lua_State *L, Core *core, Task *task, Op *op) {
 static int f_open_unix_connection(lua_State *L) {
   Target target;
   lua_settop(L, 2);
+  if (secure(L, "open_unix_connection")) return 1;
   memset(&target, 0, sizeof target);
   check_local(L, 1, &target.local);
   target.stream = stream_options(L, 2);
@@ -93,6 +95,7 @@ static int start_local_server(lua_State *L, Core *core, Task *task, Op *op) {
 /* awaitable = start_unix_server(handler, path [, {backlog =, limit =, max_connections =, cleanup_socket =}]) */
 static int f_start_unix_server(lua_State *L) {
   lua_settop(L, 3);
+  if (secure(L, "start_unix_server")) return 1;
   check_handler(L, 1);
   ServerOptions *options = lua_newuserdatauv(L, sizeof *options, 0);
   server_options(L, 3, options);

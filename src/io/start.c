@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/resolve.h"
+#include "io/secure.h"
 #include "kernel/context.h"
 #include "kernel/fail.h"
 #include "kernel/trace.h"
@@ -217,6 +218,7 @@ void server_options(lua_State *L, int arg, ServerOptions *options) {
 /* awaitable = start_server(handler, host, port [, {backlog =, limit =, nodelay =, max_connections =, reuse_port =}]) */
 static int f_start_server(lua_State *L) {
   lua_settop(L, 4);
+  if (secure(L, "start_server")) return 1;
   check_handler(L, 1);
   int fd = check_inherited_fd(L);
   check_hosts(L);

@@ -34,6 +34,9 @@ static const ClassRow classes[FAIL_CLASSES] = {
     [FAIL_ABORTED] = {"ConnectionAbortedError", FAIL_CONNECTION},
     [FAIL_BROKEN_PIPE] = {"BrokenPipeError", FAIL_CONNECTION},
     [FAIL_RESOLVE] = {"ResolveError", FAIL_OS},
+    [FAIL_TLS] = {"TLSError", FAIL_OS}, /* of neap.tls.core */
+    [FAIL_CERTIFICATE] = {"CertificateError", FAIL_TLS},
+    [FAIL_TLS_EOF] = {"TLSEOFError", FAIL_TLS},
 };
 
 static const char *key_of(FailClass cls) { return (const char *)&classes[cls]; }

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ * The door to TLS, which is a module of its own, and Lua's: see neap.tls.streams. */
+#ifndef NEAP_IO_SECURE_H
+#define NEAP_IO_SECURE_H
+
+#include "kernel/core.h"
+
+/* If the options at the top of the stack want TLS, calls neap.tls.streams[name] with all the arguments, and leaves the
+ * awaitable that it gives at the top. */
+bool secure(lua_State *L, const char *name);
+
+#endif
