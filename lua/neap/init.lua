@@ -16,11 +16,11 @@ end
 
 return setmetatable(core, {
   __index = function(self, name)
-    local module = modules[name] or fields[name]
-    if not module then return nil end
-    local value = require(module)
-    if fields[name] then value = value[name] end
-    rawset(self, name, value)
-    return value
+    if modules[name] then rawset(self, name, require(modules[name])) end
+    local module = fields[name]
+    for field, of in pairs(module and fields or {}) do -- a module's names together: they know each other
+      if of == module then rawset(self, field, require(module)[field]) end
+    end
+    return rawget(self, name)
   end,
 })
