@@ -17,7 +17,8 @@ local function handle(stream)
 end
 
 neap.run(function()
-  local server <close> = await(neap.start_unix_server(handle, ("/tmp/neap-bench-%d.sock"):format(pid), { backlog = 1024 }))
+  local path = ("/tmp/neap-bench-%d.sock"):format(pid)
+  local server <close> = await(neap.start_unix_server(handle, path, { backlog = 1024 }))
   print(('{"port":%d}'):format(pid))
   io.stdout:flush()
   await(server:serve_forever())
