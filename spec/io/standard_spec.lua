@@ -244,6 +244,23 @@ describe("open_fd", function()
     os.remove(path)
   end))
 
+  it("may be read and written when the Lua state closes", function()
+    local out = run([[
+      local uv = require "luv"
+      local zero = neap.open_fd(uv.fs_open("/dev/zero", "r", 0))
+      local null = neap.open_fd(uv.fs_open("/dev/null", "w", 0))
+      neap.create_task(function() await(zero:readexactly(1 << 40)) end)
+      neap.create_task(function() while true do await(null:write(("x"):rep(100000))) end end)
+      neap.create_task(function() await(null:wait_closed()) end)
+      local r, w = neap.pipe()
+      neap.create_task(function() await(r:read(1)) end)
+      neap.create_task(function() while true do await(w:write(("x"):rep(100000))) end end)
+      await(neap.sleep(0.005))
+      print "open"
+    ]], "%s")
+    assert.equal("open\n", out)
+  end)
+
   it("refuses what is no stream", real(function()
     local function code(fd, options) return select(2, pcall(neap.open_fd, fd, options)).code end
     assert.equal("EBADF", code(99999))
