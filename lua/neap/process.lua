@@ -138,10 +138,11 @@ local start = async(function(spec, kill_on_cancel)
   return setmetatable(process, meta)
 end)
 
--- Passes the results on; what was cancelled kills the process, if it is to, and waits for its end.
+-- Passes the results on; what was cancelled (without memory: told so by a string) kills the process, and waits for
+-- its end.
 local function killing(process, ok, ...)
   if ok then return ... end
-  if core.is((...), core.CancelledError) then
+  if core.is((...), core.CancelledError) or not core.is((...), core.Error) then
     process:kill()
     pcall(await, process.ended)
   end
