@@ -1,17 +1,10 @@
 -- SPDX-License-Identifier: MIT
-local uv = require "luv"
+local loop = require "spec.support.loop"
 local neap = require "neap"
 local await = neap.await
 
-local function has_ipv6()
-  local tcp = uv.new_tcp()
-  local bound = tcp:bind("::1", 0)
-  tcp:close()
-  return bound == 0
-end
-
 describe("An IPv6 address", function()
-  if not has_ipv6() then return pending "there is no IPv6 here" end
+  if not loop.has_ipv6() then return pending "there is no IPv6 here" end
 
   it("is listened at, connected to and told", function()
     neap.run(function()

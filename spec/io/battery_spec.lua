@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
+local uv = require "luv"
 local probe = require "spec.probe"
 local battery = assert(loadfile("spec/io/battery.lua", "t", _ENV))()
 local await = neap.await
@@ -43,13 +44,25 @@ battery("A pair of sockets", { duplex = true, half = true, fragile = true, open 
 
 battery("A pipe", { half = true, fragile = true, open = neap.pipe })
 
+local function has_terminals()
+  local ok, master, slave = pcall(probe.openpty)
+  if ok then uv.fs_close(master) uv.fs_close(slave) end
+  return ok
+end
+
 -- The slave writes to the master: what a program in a terminal prints.
-battery("A pseudo-terminal", { duplex = true, much = 100000, open = function(options)
+local terminal = { duplex = true, much = 100000, open = function(options)
   local master, slave = probe.openpty()
   local r, w = neap.open_fd(master, options), neap.open_fd(slave, options)
   w:set_tty_mode "raw"
   return r, w
-end })
+end }
+
+if has_terminals() then
+  battery("A pseudo-terminal", terminal)
+else
+  describe("A pseudo-terminal", function() pending "there is none here" end)
+end
 
 -- `cat` stands between the two ends.
 battery("The pipes of a process", { half = true, fragile = true, open = function(options)

@@ -185,6 +185,7 @@ describe("Datagram, receiving,", function()
   end))
 
   it("speaks IPv6", run(function()
+    if not loop.has_ipv6() then return pending "there is no IPv6 here" end
     local server <close> = await(open { local_addr = { "::1", 0 } })
     local client <close> = await(open { remote_addr = server:getsockname() })
     client:send "six"

@@ -72,7 +72,7 @@ describe("open_datagram", function()
     raises(neap.ResolveError, open { local_addr = { LOCAL, 0 }, family = "inet6" })
     raises(neap.ResolveError, open { remote_addr = { "no-such-host.invalid", 5 } })
     raises(neap.ResolveError, open { local_addr = { "no-such-host.invalid", 5 } })
-    raises(neap.OSError, open { remote_addr = { "255.255.255.255", 5 } }, "EACCES")
+    raises(neap.OSError, open { remote_addr = { "255.255.255.255", 5 } }) -- EACCES; ENETUNREACH without a network
     raises(neap.OSError, open { fd = 1000000 }, "EBADF")
     local fds = uv.socketpair()
     raises(neap.OSError, open { fd = fds[1] }, "EINVAL")

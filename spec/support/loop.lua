@@ -78,6 +78,14 @@ function loop.run_reports(body, options)
   return reports
 end
 
+-- Has the loopback an IPv6 address?
+function loop.has_ipv6()
+  local tcp = uv.new_tcp()
+  local bound = tcp:bind("::1", 0)
+  tcp:close()
+  return bound == 0
+end
+
 -- How many descriptors the process has open.
 function loop.descriptors()
   local n, listing = 0, assert(uv.fs_scandir "/proc/self/fd")
