@@ -9,6 +9,8 @@
 
 #include "tls.h"
 
+enum { REST_MOST = 65536 }; /* of what a client sends before it was answered */
+
 void tls_release(Tls *tls) {
   if (--tls->refs > 0) return;
   SSL_free(tls->ssl);
@@ -105,6 +107,7 @@ static void wait_for_choice(Tls *tls) {
 
 static int keep_rest(Tls *tls) {
   if (tls->in_size == 0) return 0;
+  if (tls->in_size > REST_MOST - tls->rest_size) return -ENOBUFS;
   char *block = realloc(tls->rest, tls->rest_size + tls->in_size);
   if (!block) return -ENOMEM;
   memcpy(block + tls->rest_size, tls->in, tls->in_size);

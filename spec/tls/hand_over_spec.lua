@@ -177,3 +177,17 @@ describe_tls("Garbage", function()
     end
   end)
 end)
+
+describe_tls("A client that is not answered yet", function()
+  it("is lost when it goes on sending", pair.with_middle(function(connect, _, middle)
+    local client = neap.create_task(connect())
+    pair.until_(function() return middle.server end)
+    pcall(function()
+      for _ = 1, 64 do await(middle.server:write(("x"):rep(65536))) end
+    end)
+    local _, err = pcall(await, neap.wait_for(client, 20))
+    pair.is_a(neap.OSError, err)
+    assert.is_false(neap.is(err, neap.TimeoutError))
+  end, { blind = true, handler = function() end, serve = function() error "nobody gets so far" end,
+    server = { sni = function() await(neap.Future()) end } }))
+end)
