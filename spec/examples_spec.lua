@@ -19,8 +19,9 @@ local function list(pattern)
 end
 
 -- Ties stay in order, whatever the specs themselves are put through.
-local function run(command)
-  local pipe = assert(io.popen(("env -u NEAP_STRESS -u NEAP_SEED -u NEAP_DEBUG %s %s 2>&1"):format(lua, command)))
+local function run(command, env)
+  local full = ("env -u NEAP_STRESS -u NEAP_SEED -u NEAP_DEBUG %s%s %s 2>&1"):format(env or "", lua, command)
+  local pipe = assert(io.popen(full))
   local output = pipe:read "a"
   local _, _, code = pipe:close()
   return output, code
@@ -34,12 +35,19 @@ local virtual = [[-e 'local neap = require "neap"
     return run(main, options)
   end' ]]
 
+-- The shell and its commands have the sanitizer in them too, which now and then cannot look for leaks at
+-- their end; their exit codes are part of what is printed.
+local function leaks_unwatched()
+  local options = os.getenv "ASAN_OPTIONS"
+  return options and ("ASAN_OPTIONS=%s:detect_leaks=0 "):format(options) or ""
+end
+
 local function run_program(name)
   local text = read_file(name)
   local outside = text:find "open_connection" or text:find "start_server" or text:find "open_datagram"
     or text:find "luv" or text:find "neap%.uv" or text:find "subprocess" or text:find "unix_"
     or text:find "neap%.fs" or text:find "neap%.open%f[^%w_]" or text:find "neap%.watch"
-  return run((outside and "" or virtual) .. name)
+  return run((outside and "" or virtual) .. name, text:find "subprocess" and leaks_unwatched())
 end
 
 describe("the example", function()
