@@ -121,7 +121,7 @@ bool read_arrived(Stream *stream, const char *data, size_t size) {
     read_trim(stream);
     *in = (Buffer){stream->io->room, 0, size, SLAB_SIZE};
     stream->io->room = NULL;
-  } else if (in->base && data == in->base + in->end) {
+  } else if (in->base && data == in->base + in->end && size <= buffer_tail(in)) { /* not the block behind a full one */
     in->end += size;
   } else if (!buffer_append(in, data, size)) {
     return false;
