@@ -21,7 +21,7 @@ function child.run(source, options)
   local preload = options and options.preload
   if preload then
     local before = os.getenv "LD_PRELOAD"
-    preload = ("%s/spec/preload_%s.so"):format(os.getenv "NEAP_BUILD", preload)
+    preload = ("%s/spec/preload_%s.so"):format(os.getenv "NEAP_BUILD" or "build", preload)
     env[#env + 1] = "LD_PRELOAD=" .. quote(before and before .. ":" .. preload or preload)
   end
   local limit = options and options.limit and ("ulimit -n %d; "):format(options.limit) or ""
