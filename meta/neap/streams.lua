@@ -177,7 +177,8 @@ function neap.Stream:is_closing() end
 
 ---"peername" and "sockname" give a neap.Address, of a Unix domain socket the path ("" without one), "socket" or, of what
 ---is none, "pipe" the number of the descriptor, "fd" the same of any, "peercred" of a Unix domain socket {pid =, uid =,
----gid =} of the peer when it connected.
+---gid =} of the peer when it connected. With TLS "version", "cipher", "alpn_protocol", "server_hostname", "peercert",
+---"peercert_der", "tls_session", "session_reused" and "sslcontext" too, until the stream is closed: see docs/tls.md.
 ---Suspends: no. asyncio: StreamWriter.get_extra_info.
 ---@param name "peername"|"sockname"|"socket"|"pipe"|"fd"|"peercred"|string
 ---@param default? any for a name it does not know

@@ -8,6 +8,7 @@
 #include "tls.h"
 
 static const char context_type[] = "neap.tls.Context";
+static const char boxes_key; /* registry: contexts' boxes, while somebody has them */
 
 typedef struct {
   Context *context; /* NULL: not made */
@@ -48,14 +49,39 @@ static Context *context_new(void) {
   return context;
 }
 
-/* context = context(): verifies servers, not clients; TLS 1.2 at least */
-static int f_context(lua_State *L) {
+static ContextBox *push_box(lua_State *L) {
   ContextBox *box = lua_newuserdatauv(L, sizeof *box, 1);
   box->context = NULL;
   luaL_setmetatable(L, context_type);
+  return box;
+}
+
+/* the box at the top */
+static void remember(lua_State *L, const Context *context) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &boxes_key);
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, -2, context);
+  lua_pop(L, 1);
+}
+
+void context_push(lua_State *L, Context *context) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &boxes_key);
+  if (lua_rawgetp(L, -1, context) == LUA_TNIL) { /* only connections have it: its `sni` is gone */
+    lua_pop(L, 1);
+    push_box(L)->context = context;
+    context->refs++;
+    remember(L, context);
+  }
+  lua_remove(L, -2);
+}
+
+/* context = context(): verifies servers, not clients; TLS 1.2 at least */
+static int f_context(lua_State *L) {
+  ContextBox *box = push_box(L);
   ERR_clear_error();
   box->context = context_new();
   if (!box->context) return error_raise(L, "context");
+  remember(L, box->context);
   return 1;
 }
 
@@ -291,6 +317,12 @@ void context_open(lua_State *L) {
   lua_setfield(L, -2, "__tostring");
   lua_pushboolean(L, 0);
   lua_setfield(L, -2, "__metatable");
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "v");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &boxes_key);
   lua_pop(L, 1);
 }
 

@@ -213,6 +213,11 @@ static int info_reused(lua_State *L, Tls *tls) {
   return 1;
 }
 
+static int info_context(lua_State *L, Tls *tls) {
+  context_push(L, tls->context);
+  return 1;
+}
+
 int info_push(lua_State *L, void *self, const char *name) {
   static const struct {
     const char *name;
@@ -220,7 +225,8 @@ int info_push(lua_State *L, void *self, const char *name) {
   } rows[] = {{"peercert", info_peercert},     {"peercert_der", info_peercert_der},
               {"cipher", info_cipher},         {"version", info_version},
               {"alpn_protocol", info_alpn},    {"server_hostname", info_hostname},
-              {"tls_session", info_session},   {"session_reused", info_reused}};
+              {"tls_session", info_session},   {"session_reused", info_reused},
+              {"sslcontext", info_context}};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     if (strcmp(rows[i].name, name) == 0) return rows[i].push(L, self);
   return 0;

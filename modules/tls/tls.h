@@ -73,6 +73,7 @@ int wire_flush(Tls *tls); /* sends what was written */
 extern const luaL_Reg context_functions[];
 void context_open(lua_State *L);
 Context *context_check(lua_State *L, int arg);
+void context_push(lua_State *L, Context *context);
 void context_release(Context *context);
 bool context_system(Context *context); /* loads the system's certificates, unless some were given */
 

@@ -49,6 +49,7 @@ local function echo()
       same(#stream:get_extra_info "peercert_der" > 100, true)
       same(stream:get_extra_info("cipher").protocol, "TLSv1.3")
       stream:get_extra_info "tls_session"
+      same(stream:get_extra_info "sslcontext", client_context)
       stream:close()
       await(stream:wait_closed())
     end)

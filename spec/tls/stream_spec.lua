@@ -171,6 +171,39 @@ describe_tls("A stream with TLS", function()
     assert.equal("?", a:get_extra_info("weather", "?"))
   end))
 
+  it("knows its context", function()
+    local server_context, client_context = pair.server_context(), pair.client_context()
+    with_tls(function(a, b)
+      assert.is_true(a:get_extra_info "sslcontext" == client_context)
+      assert.is_true(b:get_extra_info("sslcontext", "none") == server_context)
+    end, { connect = { tls = client_context }, listen = { tls = server_context } })()
+  end)
+
+  it("knows its context when nobody else has it any more, but for its names", function()
+    local server_context, client_context
+    neap.run(function()
+      local server <close> = await(neap.start_server(function(stream)
+        await(stream:start_tls(pair.server_context { sni = {} }, { server_side = true }))
+        collectgarbage()
+        collectgarbage()
+        server_context = stream:get_extra_info "sslcontext"
+        assert.is_true(server_context == stream:get_extra_info "sslcontext")
+        await(stream:write "hello")
+      end, "127.0.0.1", 0))
+      local stream <close> = await(neap.open_connection("127.0.0.1", server:getsockname().port,
+        { tls = pair.client_context(), server_hostname = "localhost" }))
+      assert.equal("hello", await(stream:readexactly(5)))
+      collectgarbage()
+      collectgarbage()
+      client_context = stream:get_extra_info "sslcontext"
+      assert.is_false(client_context == server_context)
+    end)
+    with_tls(function(a, b) -- both as good as before
+      a:write "again"
+      assert.equal("again", await(b:readexactly(5)))
+    end, { connect = { tls = client_context }, listen = { tls = server_context } })()
+  end)
+
   it("speaks of rules it was given", with_tls(function(a)
     assert.equal("TLSv1.2", a:get_extra_info "version")
     assert.equal("ECDHE-ECDSA-AES128-GCM-SHA256", a:get_extra_info("cipher").name)

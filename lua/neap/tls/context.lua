@@ -187,7 +187,7 @@ function tls.choose(context, name)
     end
     return found
   end
-  name = name and name:lower()
+  name = names and name and name:lower()
   return name and (names[name] or names[name:gsub("^[^.]+", "*", 1)])
 end
 
