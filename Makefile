@@ -211,8 +211,8 @@ dist: amalgamation ## build/dist: neap-VERSION.tar.gz of what is committed, and 
 rock: setup ## luarocks make, offline, into build/rock; then run the installed module
 	@sh tools/rock
 
-deb: ## the Debian packages lua-neap and lua-neap-dev, into build/deb; lintian; then they are used
-	@sh tools/setup build-essential debhelper dpkg-dev lintian git
+deb: ## the Debian packages lua-neap, lua-neap-tls and lua-neap-dev, into build/deb; lintian; then they are used
+	@sh tools/setup build-essential debhelper dpkg-dev libssl-dev lintian git openssl
 	@sh tools/deb $(ARGS)
 
 luv-static: all ## the specs on a luv with its own libuv; LUV=, LIBUV=, COMPAT53= are its sources
