@@ -646,7 +646,8 @@ dofile "spec/c/oom_io.lua".add(sections)
 
 -- ---- streams of every kind, processes ----
 
-dofile "spec/c/oom_streams.lua".add(sections)
+local streams = dofile "spec/c/oom_streams.lua"
+streams.add(sections)
 
 -- ---- afterwards ----
 
@@ -703,6 +704,7 @@ local function check()
   collectgarbage()
   collectgarbage()
   same(anchored(neap), "")
+  streams.check()
 end
 
 return {sections = sections, check = check}

@@ -106,10 +106,32 @@ local function command(neap, await)
   same(result.stdout, "text")
 end
 
+local left_open
+
+-- A connection is closed also when there is no memory to serve it, without waiting for its collection.
+local function unserved(neap, await)
+  local server <close> = await(neap.start_server(function() end, "127.0.0.1", 0))
+  local restart <close> = setmetatable({}, { __close = function() collectgarbage "restart" end })
+  collectgarbage "stop"
+  local stream <close> = await(neap.open_connection("127.0.0.1", server:getsockname().port))
+  pcall(await, neap.wait_for(stream:read "a", 5))
+  for _ = 1, 2000 do
+    if server:connections() == 0 then return end
+    await(neap.sleep(0.001))
+  end
+  left_open = true
+end
+
+-- Raises, if a section left behind what it must not
+function M.check()
+  if left_open then error "a connection that nobody serves was left open" end
+end
+
 function M.add(sections)
   for _, entry in ipairs {
     { "Unix sockets", local_sockets }, { "pipes", pipes }, { "files as streams", files },
     { "processes", processes }, { "subprocess.run", command },
+    { "unserved connections", unserved },
   } do
     sections[#sections + 1] = { entry[1], in_loop(entry[2]) }
   end

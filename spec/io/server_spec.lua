@@ -68,6 +68,32 @@ describe("Server", function()
     await(server:wait_closed())
   end))
 
+  it("aborts a connection whose handler is cancelled before it begins", run(function()
+    local begun, cancelled
+    local server <close> = await(neap.start_server(function() begun = true end, "127.0.0.1", 0))
+    local main, hunter = neap.current_task(), nil
+    local function hunt()
+      while not begun and not cancelled do
+        for _, task in ipairs(neap.all_tasks()) do
+          if task ~= main and task ~= hunter then cancelled = task:cancel() end
+        end
+        await(neap.sleep(0))
+      end
+    end
+    collectgarbage "stop"
+    repeat -- with ties in random order it may come too late
+      begun, hunter = false, neap.create_task(hunt)
+      local stream <close> = connect(server)
+      neap.timeout(10, function()
+        local _, got = neap.pcall(await, stream:read(1))
+        assert.is_true(got == nil or neap.is(got, neap.ConnectionResetError)) -- nil: it was collected, under stress
+      end)
+      await(hunter)
+    until cancelled
+    collectgarbage "restart"
+    assert.is_false(begun)
+  end))
+
   it("takes an async function as the handler", run(function()
     local server <close> = await(neap.start_server(neap.async(echo), "127.0.0.1", 0))
     local stream <close> = connect(server)

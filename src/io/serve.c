@@ -68,6 +68,18 @@ static int serve(lua_State *L) {
   return k_handler(L, lua_pcallk(L, 1, 1, AT_TRACE, context, k_handler), context);
 }
 
+/* Its task has ended. Was there no memory to begin, or was it cancelled before? Then nobody has closed the stream. */
+static void on_served(Core *core, Job *job) {
+  UNUSED(core);
+  Stream *stream = container_of(job, Stream, served);
+  if (!stream->closing) stream_abort(stream);
+}
+
+static void serve_until(Stream *stream, Task *task) {
+  stream->served.run = on_served;
+  list_append(&task->future.u.callbacks, &stream->served.link);
+}
+
 /* server box, core: a task for the oldest fresh stream */
 static int spawn(lua_State *L) {
   Server *server = ((ServerBox *)lua_touserdata(L, 1))->server;
@@ -81,8 +93,11 @@ static int spawn(lua_State *L) {
   lua_pushvalue(L, 3);
   coro_pack(L, core, 5);
   Task *task = task_new(L, core, 5, 0);
-  if (!list_empty(&server->fresh)) /* else a finalizer aborted it: the task has a stream that is closed */
-    stream_box_set(box, container_of(list_shift(&server->fresh), Stream, fresh));
+  if (!list_empty(&server->fresh)) { /* else a finalizer aborted it: the task has a stream that is closed */
+    Stream *stream = container_of(list_shift(&server->fresh), Stream, fresh);
+    stream_box_set(box, stream);
+    if (!stream->shut) serve_until(stream, task);
+  }
   task_start(L, core, task, false);
   return 0;
 }

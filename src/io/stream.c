@@ -93,6 +93,7 @@ Stream *stream_new(Io *io, const StreamOptions *options, int *status) {
   stream->low = STREAM_LOW;
   list_create(&stream->client);
   list_create(&stream->fresh);
+  list_create(&stream->served.link);
   list_create(&stream->drainers);
   list_create(&stream->closers);
   list_create(&stream->all);
@@ -159,6 +160,7 @@ void stream_shut(Stream *stream) {
   if (stream->shut) return;
   stream->closing = stream->shut = true;
   stream->reading = false;
+  list_remove(&stream->served.link);
   if (stream->terminal) terminal_restore(stream);
   if (stream->file)
     file_shut(stream);
@@ -186,6 +188,7 @@ static void reset(Stream *stream) {
   }
   stream->shut = true;
   stream->reading = false;
+  list_remove(&stream->served.link);
 }
 
 void stream_abort(Stream *stream) {

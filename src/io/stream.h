@@ -65,6 +65,7 @@ typedef struct {
   Link all;       /* in io->streams */
   Link client;    /* in server->clients, until closed */
   Link fresh;     /* in server->fresh, until it has a handler */
+  Job served;     /* in the callbacks of the task that serves it, until it is shut */
   int connect_status;
   Address peer, self;
   struct Ends *ends;         /* block: the names of a local socket's ends; NULL: none */
