@@ -43,83 +43,9 @@ extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *block, size_t size);
 extern void __libc_free(void *block);
 
-enum { HANG = 20 /* seconds a child may take */, TEXT = 1200, OBJECTS = 7, FRAMES = 40 };
+#include "oom.h"
 
-/* ---- whose request is it? ---- */
-
-typedef enum { OF_LUA, OF_UV, OF_LUV, OF_CORE, OF_TLS, OF_SSL, OF_CRYPTO, OF_OTHER } Owner;
-
-static struct Object {
-  const char *name;
-  uintptr_t base, end;
-} objects[OBJECTS] = {{"lua", 0, 0}, {"libuv", 0, 0}, {"luv", 0, 0}, {"core", 0, 0}, {"tls", 0, 0}, {"libssl", 0, 0}, {"libcrypto", 0, 0}};
-
-static Owner owner_of(const void *caller) {
-  uintptr_t address = (uintptr_t)caller;
-  for (int i = 0; i < OBJECTS; i++)
-    if (address >= objects[i].base && address < objects[i].end) return (Owner)i;
-  return OF_OTHER;
-}
-
-static int measure(struct dl_phdr_info *info, size_t size, void *arg) {
-  struct Object *object = arg;
-  (void)size;
-  uintptr_t begin = UINTPTR_MAX, end = 0;
-  for (int i = 0; i < info->dlpi_phnum; i++) {
-    if (info->dlpi_phdr[i].p_type != PT_LOAD) continue;
-    uintptr_t from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-    if (from < begin) begin = from;
-    if (from + info->dlpi_phdr[i].p_memsz > end) end = from + info->dlpi_phdr[i].p_memsz;
-  }
-  if (object->base < begin || object->base >= end) return 0;
-  object->base = begin;
-  object->end = end;
-  return 1;
-}
-
-static void object_find(Owner owner, void *symbol) {
-  if (!symbol) {
-    fprintf(stderr, "oom: no %s found\n", objects[owner].name);
-    exit(2);
-  }
-  objects[owner].base = (uintptr_t)symbol;
-  dl_iterate_phdr(measure, &objects[owner]);
-}
-
-/* The optional module, and with NEAP_OOM_SSL=1 the library below it. */
-static void tls_open(lua_State *L) {
-  lua_getglobal(L, "package");
-  lua_getfield(L, -1, "searchpath");
-  lua_pushliteral(L, "neap.tls.core");
-  lua_getfield(L, -3, "cpath");
-  lua_call(L, 2, 1);
-  void *object = lua_isstring(L, -1) ? dlopen(lua_tostring(L, -1), RTLD_NOW) : NULL;
-  if (!object) return;
-  object_find(OF_TLS, dlsym(object, "luaopen_neap_tls_core"));
-  if (!getenv("NEAP_OOM_SSL")) return;
-  object_find(OF_SSL, dlsym(object, "SSL_new"));
-  object_find(OF_CRYPTO, dlsym(object, "CRYPTO_malloc"));
-}
-
-/* Loads the modules, so that children need not, and notes where they are. */
-static void objects_open(void) {
-  static const char *const modules[2][2] = {{"luv", "luaopen_luv"}, {"neap.core", "luaopen_neap_core"}};
-  lua_State *L = luaL_newstate();
-  luaL_openlibs(L);
-  object_find(OF_LUA, dlsym(RTLD_DEFAULT, "lua_newstate"));
-  for (int i = 0; i < 2; i++) {
-    lua_getglobal(L, "package");
-    lua_getfield(L, -1, "searchpath");
-    lua_pushstring(L, modules[i][0]);
-    lua_getfield(L, -3, "cpath");
-    lua_call(L, 2, 1);
-    void *object = lua_isstring(L, -1) ? dlopen(lua_tostring(L, -1), RTLD_NOW) : NULL;
-    object_find(i ? OF_CORE : OF_LUV, object ? dlsym(object, modules[i][1]) : NULL);
-    if (i == 0) object_find(OF_UV, dlsym(object, "uv_loop_init"));
-  }
-  tls_open(L);
-  lua_close(L);
-}
+enum { HANG = 20 /* seconds a child may take */, FRAMES = 40 };
 
 /* ---- blocks ---- */
 
@@ -260,14 +186,7 @@ static long leftovers(char *text, size_t room) {
 
 /* ---- a child ---- */
 
-typedef enum { NOTHING, SUCCESS, CLEAN, UV_ABORT, BAD, UNUSABLE } Ending;
-static const char *const ending_names[] = {"crash", "success", "clean error", "abort of libuv", "bad", "unusable"};
-
-typedef struct {
-  int ending; /* an Ending, stored last */
-  long requests, refused, left;
-  char text[TEXT];
-} Outcome;
+const char *const ending_names[] = {"crash", "success", "clean error", "abort of libuv", "bad", "unusable"};
 
 static Outcome *outcome; /* shared with the parent */
 
@@ -380,7 +299,7 @@ static void child(const char *script) {
   if (outcome->ending == SUCCESS) snprintf(outcome->text, TEXT, "%s", text);
 }
 
-static pid_t start(long k, Outcome *into, const char *script) {
+pid_t start(long k, Outcome *into, const char *script) {
   into->ending = NOTHING;
   fflush(NULL);
   pid_t pid = fork();
@@ -393,97 +312,6 @@ static pid_t start(long k, Outcome *into, const char *script) {
   alarm(HANG);
   child(script);
   exit(0);
-}
-
-/* ---- the sweep ---- */
-
-static struct {
-  long requests, clean, successes, by_uv, crashes, hangs, bad, unusable, leaks;
-} sum;
-
-static long baseline; /* blocks left without a refusal */
-
-typedef struct {
-  char name[80];
-  long count;
-} Abort;
-static Abort aborts[64];
-
-static void count_abort(const char *name) {
-  for (size_t i = 0; i < sizeof aborts / sizeof *aborts; i++) {
-    if (aborts[i].count && strcmp(aborts[i].name, name) != 0) continue;
-    snprintf(aborts[i].name, sizeof aborts[i].name, "%s", name);
-    aborts[i].count++;
-    return;
-  }
-}
-
-static void judge(long k, int status, const Outcome *o) {
-  const char *what = NULL;
-  sum.requests++;
-  if (WIFSIGNALED(status) || WEXITSTATUS(status) != 0 || o->ending == NOTHING) {
-    bool hang = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
-    *(hang ? &sum.hangs : &sum.crashes) += 1;
-    printf("request %ld: %s (%s %d)\n", k, hang ? "hang" : "crash", WIFSIGNALED(status) ? "signal" : "status",
-           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    return;
-  }
-  switch (o->ending) {
-    case SUCCESS: sum.successes++; break;
-    case CLEAN: sum.clean++; break;
-    case UV_ABORT: sum.by_uv++, count_abort(o->text); return;
-    case BAD: sum.bad++, what = o->text; break;
-    case UNUSABLE: sum.unusable++, what = o->text; break;
-  }
-  if (what) printf("request %ld: %s\n", k, what);
-  if (o->left != baseline) {
-    sum.leaks++;
-    printf("request %ld: %ld blocks leak, of %s%s\n", k, o->left - baseline, ending_names[o->ending], o->text);
-  }
-  if (getenv("NEAP_OOM_V")) printf("request %ld: %s, %s\n", k, ending_names[o->ending], o->text);
-}
-
-static int sweep(const char *script, Outcome *shared, int jobs, long step) {
-  int status;
-  waitpid(start(0, &shared[0], script), &status, 0);
-  if (status != 0 || shared[0].ending != SUCCESS) {
-    printf("the script fails with nothing refused: %s, status %x\n", shared[0].text, status);
-    return 1;
-  }
-  long total = shared[0].requests;
-  baseline = shared[0].left;
-  if (baseline) printf("left with nothing refused: %ld blocks,%s\n", baseline, shared[0].text);
-  struct {
-    pid_t pid;
-    long k;
-  } running[jobs];
-  memset(running, 0, sizeof running);
-  int active = 0;
-  for (long k = 1; k <= total || active > 0;) {
-    if (k <= total && active < jobs) {
-      int i = 0;
-      while (running[i].pid) i++;
-      running[i].k = k;
-      running[i].pid = start(k, &shared[i], script);
-      k += step;
-      active++;
-      continue;
-    }
-    pid_t pid = waitpid(-1, &status, 0);
-    for (int i = 0; i < jobs; i++) {
-      if (running[i].pid != pid) continue;
-      judge(running[i].k, status, &shared[i]);
-      running[i].pid = 0;
-      active--;
-    }
-  }
-  for (size_t i = 0; i < sizeof aborts / sizeof *aborts && aborts[i].count; i++)
-    printf("libuv aborts in %s: %ld\n", aborts[i].name, aborts[i].count);
-  if (sum.bad + sum.unusable + sum.hangs)
-    printf("%ld broken, %ld unusable loops, %ld hangs\n", sum.bad, sum.unusable, sum.hangs);
-  printf("%ld requests, %ld clean errors, %ld successes, %ld refused by libuv's abort, %ld crashes, %ld leaks\n", sum.requests,
-         sum.clean, sum.successes, sum.by_uv, sum.crashes, sum.leaks);
-  return sum.bad + sum.unusable + sum.hangs + sum.crashes + sum.leaks > 0;
 }
 
 int main(int argc, char **argv) {
