@@ -100,7 +100,7 @@ stress-shuffle: all ## specs with ties in random order; seeds="1 2 3"
 # Every allocation fails once: spec/c/oom*.c are a host that runs its argument so, spec/c/oom.lua the script.
 driver := $(wildcard spec/c/oom*.c)
 script := $(wildcard spec/c/oom.lua)
-oom: all ## every allocation fails once
+oom: all ## every allocation fails once; NEAP_OOM_ONLY=pattern for some sections
 ifneq ($(driver),)
 	@$(compile_spec) BUILD=$(BUILD)
 	@$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Isrc -Iinclude $$(pkg-config --cflags lua5.4 libuv) -rdynamic \
