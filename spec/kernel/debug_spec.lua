@@ -4,7 +4,7 @@ local loop = require "spec.support.loop"
 local child = require "spec.support.child"
 local async, await = neap.async, neap.await
 
-local DEBUG = { debug = true }
+local DEBUG, SLOW = { debug = true }, { debug = true, slow = "slow" }
 
 local function reports_of(body, options) return loop.run_reports(body, options or DEBUG) end
 
@@ -67,7 +67,7 @@ describe("Debug mode reports a step that blocks the loop", function()
         await(neap.sleep(0))
       end, { name = "slow" })
       await(task)
-    end)
+    end, SLOW)
     assert.equal(1, #reports)
     assert.matches("slow", reports[1].message)
     assert.matches("%d+ ms", reports[1].message)
@@ -76,8 +76,8 @@ describe("Debug mode reports a step that blocks the loop", function()
 
   it("also when the task ends in it", function()
     local reports = reports_of(function()
-      await(neap.create_task(function() block(120) end))
-    end)
+      await(neap.create_task(function() block(120) end, { name = "slow" }))
+    end, SLOW)
     assert.equal(1, #reports)
   end)
 
