@@ -91,9 +91,10 @@ describe_tls("openssl s_client", function()
     local client <close> = s_client(port, "-tls1_3 -msg")
     client:write "first\n"
     client:expect "FIRST\n"
-    client:write "K\n" -- asks us to do so too
-    client:expect "<<< [^\n]*KeyUpdate"
+    client:write "K\n" -- asks us to do so too, which we do with what we send next
+    client:expect ">>> [^\n]*KeyUpdate"
     client:write "second\n"
+    client:expect "<<< [^\n]*KeyUpdate"
     client:expect "SECOND\n"
     client:write "k\n" -- s_client drops what comes with a command
     client:expect ">>> [^\n]*KeyUpdate.->>> [^\n]*KeyUpdate"
