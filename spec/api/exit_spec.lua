@@ -17,6 +17,8 @@ neap.run(function()
   neap.create_task(function() probe.park(probe.wait(true)) end)
   neap.create_task(function() probe.park(probe.wait(false)) end)
   for _ = 1, 6 do probe.work("values", 1) end
+  local process = await(neap.create_subprocess_exec({ "cat" }, { stdin = "pipe" }))
+  neap.create_task(function() await(process:wait()) end)
   local f, side = probe.future()
   probe.on_cancel(side)
   local ready, ready_side = probe.future()

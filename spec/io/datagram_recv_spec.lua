@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 local neap = require "neap"
+local uv = require "luv"
 local loop = require "spec.support.loop"
 local pair = dofile "spec/io/pair.lua"
 local udp_pair = dofile "spec/io/udp_pair.lua"
@@ -184,6 +185,26 @@ describe("Datagram, receiving,", function()
     end
   end))
 
+  it("tells the interface of a link-local address", run(function()
+    local name, ip
+    for of, addresses in pairs(uv.interface_addresses()) do
+      for _, address in ipairs(addresses) do
+        if address.ip:find "^fe80" then name, ip = of, address.ip end
+      end
+    end
+    if not ip then return pending "there is no link-local address here" end
+    local scoped = ip .. "%" .. name
+    local server <close> = await(open { local_addr = { scoped, 0 } })
+    local client <close> = await(open { local_addr = { scoped, 0 } })
+    for i = 1, 2 do
+      await(client:send(i, scoped, server:getsockname().port))
+      local data, host, port = await(server:recv())
+      assert.same({ tostring(i), scoped, client:getsockname().port }, { data, host, port })
+      await(server:send("back", host, port))
+      assert.equal("back", (await(client:recv())))
+    end
+  end))
+
   it("speaks IPv6", run(function()
     if not loop.has_ipv6() then return pending "there is no IPv6 here" end
     local server <close> = await(open { local_addr = { "::1", 0 } })
@@ -193,6 +214,11 @@ describe("Datagram, receiving,", function()
     assert.same({ "six", "::1" }, { data, host })
     await(server:send("back", host, port))
     assert.equal("back", (await(client:recv())))
+    local other <close> = await(open { remote_addr = server:getsockname() })
+    for i, sender in ipairs { client, client, other } do -- of one host, whichever port
+      await(sender:send(i))
+      assert.same({ tostring(i), "::1", sender:getsockname().port }, { await(server:recv()) })
+    end
     local both <close> = await(open { family = "inet6" }) -- of any address: IPv4 too
     local four <close> = await(open { remote_addr = { LOCAL, both:getsockname().port } })
     four:send "mapped"

@@ -95,6 +95,13 @@ static void make_mode(struct termios *mode, bool raw) {
   mode->c_cflag |= CS8;
 }
 
+static int apply_mode(int fd, const struct termios *mode) {
+  int result;
+  do result = tcsetattr(fd, TCSADRAIN, mode); /* waits for what was written */
+  while (result < 0 && errno == EINTR);
+  return result;
+}
+
 /* stream:set_tty_mode("normal" | "cbreak" | "raw") */
 int f_set_tty_mode(lua_State *L) {
   static const char *const names[] = {"normal", "cbreak", "raw", NULL};
@@ -109,5 +116,5 @@ int f_set_tty_mode(lua_State *L) {
   if (!stream->terminal && !(stream->terminal = remember(fd, &now))) return luaL_error(L, "not enough memory");
   now = stream->terminal->before;
   make_mode(&now, mode == 2);
-  return tcsetattr(fd, TCSADRAIN, &now) < 0 ? fail_raise_uv(L, -errno, "set_tty_mode") : 0;
+  return apply_mode(fd, &now) < 0 ? fail_raise_uv(L, -errno, "set_tty_mode") : 0;
 }
