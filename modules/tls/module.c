@@ -23,16 +23,9 @@ static void shared_open(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &tls_shared_key);
 }
 
-/* text = openssl_version(): of the library in use */
-static int f_openssl_version(lua_State *L) {
-  lua_pushstring(L, OpenSSL_version(OPENSSL_VERSION));
-  return 1;
-}
-
 int luaopen_neap_tls_core(lua_State *L);
 
 __attribute__((visibility("default"))) int luaopen_neap_tls_core(lua_State *L) {
-  static const luaL_Reg functions[] = {{"openssl_version", f_openssl_version}, {NULL, NULL}};
   if (neap_open(L, NULL) != LUA_OK) return lua_error(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &tls_classes_key); /* neap_open pushed the module */
   lua_settop(L, 0);
@@ -41,7 +34,7 @@ __attribute__((visibility("default"))) int luaopen_neap_tls_core(lua_State *L) {
   context_open(L);
   handshake_open(L);
   info_open(L);
-  luaL_newlib(L, functions);
+  lua_newtable(L);
   luaL_setfuncs(L, context_functions, 0);
   luaL_setfuncs(L, handshake_functions, 0);
   return 1;

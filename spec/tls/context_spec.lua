@@ -130,7 +130,7 @@ describe_tls("A context", function()
         verify_mode = "required" })) })
       assert.matches("wants a 'cafile'", start { tls = neap.tls.context(certs.own("server", {
         verify_mode = "optional" })) })
-      for _, name in ipairs { "", 5, "\xff", "a\0b" } do
+      for _, name in ipairs { "", ".", 5, "\xff", "a\0b", ("x"):rep(256) } do
         assert.matches("field 'server_hostname'", open { tls = true, server_hostname = name })
       end
       for _, seconds in ipairs { 0, -1, "x", 0 / 0, math.huge } do

@@ -37,6 +37,8 @@ local function check_options(arg, name, options, server, value)
   local host = options.server_hostname
   if host ~= nil and (type(host) ~= "string" or host == "" or host:find "[%z\128-\255]") then
     bad(arg, name, "field 'server_hostname': a name or an address of ASCII characters expected")
+  elseif host and (host == "." or #host > 255) then
+    bad(arg, name, "field 'server_hostname': from 1 to 255 characters expected")
   end
   settings.host = host
   settings.session = options.tls_session
