@@ -195,6 +195,7 @@ describe("neap.open", function()
     local pipe = io.popen(command)
     local said = pipe:read "a"
     pipe:close()
+    said = said:gsub("profiling:[^\n]*\n", "") -- gcov's, which may not write either
     assert.equal(("EACCES\ttrue\n"):rep(4) .. "false\n", said)
   end)
 end)
