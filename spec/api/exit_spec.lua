@@ -19,6 +19,7 @@ neap.run(function()
   for _ = 1, 6 do probe.work("values", 1) end
   local process = await(neap.create_subprocess_exec({ "cat" }, { stdin = "pipe" }))
   neap.create_task(function() await(process:wait()) end)
+  neap.create_task(function() await(neap.fs.read_file "/dev/null") end)
   local f, side = probe.future()
   probe.on_cancel(side)
   local ready, ready_side = probe.future()

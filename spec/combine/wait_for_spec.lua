@@ -195,4 +195,14 @@ describe("wait_for without time", function()
       assert.equal("refused", await(neap.wait_for(task, 0)))
     end)
   end)
+
+  it("times out when it ends a gather, which fails with its children's cancellation", function()
+    run(function()
+      local tasks = {}
+      for i = 1, 2 do tasks[i] = neap.create_task(neap.sleep(10)) end
+      loop.raises(neap.TimeoutError, await, neap.wait_for(neap.gather(tasks), 1))
+      for i = 1, 2 do assert.is_true(tasks[i]:cancelled()) end
+      assert.equal(1, neap.time())
+    end)
+  end)
 end)

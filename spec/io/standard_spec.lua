@@ -191,6 +191,12 @@ end)
 describe("open_fd", function()
   local uv = require "luv"
 
+  it("makes a stream that is lost when its file cannot be read", real(function()
+    local stream <close> = neap.open_fd(assert(uv.fs_open("/proc/self/mem", "r", 0))) -- nothing is at 0
+    raises(neap.OSError, stream:read(10), "EIO")
+    raises(neap.OSError, stream:read "a", "EIO")
+  end))
+
   it("takes what it is given", real(function()
     local path = os.tmpname()
     local file = assert(uv.fs_open(path, "w+", 384))
