@@ -24,7 +24,7 @@ static void *data_new(void) {
 }
 
 /* What somebody waits for in each way. */
-#define DATAGRAMS_AND_SIGNALS                                                                          \
+#define OF_EVERY_KIND                                                                                  \
   "socket = await(neap.open_datagram {local_addr = {'127.0.0.1', 0}}) "                                \
   "neap.create_task(function() await(socket:recv()) end) "                                             \
   "local fds = uv.socketpair('dgram', nil, {nonblock = true}, {nonblock = true}) "                     \
@@ -32,7 +32,12 @@ static void *data_new(void) {
   "for i = 1, 400 do full:send(i) end neap.create_task(function() await(full:send 'x') end) "          \
   "neap.create_task(function() for _ in neap.signals 'USR1' do end end) "                              \
   "signals = select(2, neap.signals 'USR2') handle = neap.add_signal_handler('HUP', print) "           \
-  "reader = neap.add_reader(probe.pipe(), print) "
+  "reader = neap.add_reader(probe.pipe(), print) "                                                     \
+  "process = await(neap.create_subprocess_exec({'cat'}, {stdin = 'pipe', stdout = 'pipe'})) "          \
+  "neap.create_task(function() await(process:wait()) end) "                                            \
+  "file = neap.open_fd(uv.fs_open('/dev/zero', 'r', 0)) "                                              \
+  "neap.create_task(function() while true do await(file:read(100000)) end end) "                       \
+  "neap.create_task(function() while true do await(neap.fs.read_file '/dev/null') end end) "
 
 static void sum_up(void) { expect(made == pushed + dropped); }
 
@@ -131,7 +136,7 @@ static void close_io(void) {
           "probe.filter_set(filtered, 'xor', 1) count = probe.count "
           "local r = probe.pipe() neap.create_task(function() probe.wait_fd(r, 1) end) "
           "for i = 1, 30 do uv.new_timer():start(5, 5, function() end) uv.new_tcp() uv.new_pipe() end "
-          "uv.spawn('true', {}, function() end) " DATAGRAMS_AND_SIGNALS "await(neap.sleep(0))");
+          "uv.spawn('true', {}, function() end) " OF_EVERY_KIND "await(neap.sleep(0))");
   expect_ok(L, neap_spawn(L, NULL, 0));
   for (int i = 0; i < 20; i++) neap_turn(L, 0.01);
   lua_getglobal(L, "filtered");
@@ -141,7 +146,8 @@ static void close_io(void) {
   expect_ok(L, luaL_dostring(L, "assert(count 'destroyed' == 1) assert(not pcall(stream.read, stream, 1) or true) "
                                 "assert(tostring(stream):find 'closed') assert(tostring(server):find 'closed') "
                                 "assert(tostring(socket):find 'closed') assert(handle:cancelled() and reader:cancelled()) "
-                                "assert(tostring(signals):find 'closed')"));
+                                "assert(tostring(signals):find 'closed') assert(tostring(file):find 'closed') "
+                                "assert(tostring(process):find 'running' and not process.returncode) process:kill()"));
   lua_close(L);
   int before = fired;
   while (fired < before + 3) uv_run(&loop, UV_RUN_ONCE);
@@ -290,7 +296,7 @@ static void lua_close_alone(void) {
           "probe.filter_set(stream, 'xor', 1) stream:write(('x'):rep(8000000)) "
           "local r = probe.pipe() neap.create_task(function() probe.wait_fd(r, 1) end) "
           "neap.create_task(function() probe.park(probe.wait(true)) end) neap.create_task(neap.sleep(9)) "
-          "neap.create_task(function() await(future()) end) " DATAGRAMS_AND_SIGNALS "work()");
+          "neap.create_task(function() await(future()) end) " OF_EVERY_KIND "work()");
   expect_ok(L, neap_spawn(L, NULL, 0));
   for (int i = 0; i < 20; i++) neap_turn(L, 0.01);
   lua_close(L);

@@ -44,7 +44,7 @@ int file_fd(const Stream *stream) { return stream->file->fd; }
 
 static void settle(struct File *file) {
   if (file->reading || file->writing) return;
-  if (file->stream->io)
+  if (file->stream->io && !file->stream->core->closed)
     job_post(file->stream->core, &file->job);
   else
     finish(file);
@@ -58,8 +58,9 @@ void file_shut(Stream *stream) {
 }
 
 void file_orphan(Stream *stream) {
-  list_remove(&stream->file->job.link);
-  settle(stream->file);
+  struct File *file = stream->file;
+  list_remove(&file->job.link);
+  if (!file->reading && !file->writing) finish(file);
 }
 
 static ssize_t request_end(struct File *file, uv_fs_t *request) {

@@ -11,6 +11,6 @@ int file_fd(const Stream *stream);
 int file_read(Stream *stream);    /* a uv status; on_file_read gives it to read_take */
 int file_write(Stream *stream);   /* `flight`; when it is gone it calls write_done */
 void file_shut(Stream *stream);   /* closes when nothing is under way */
-void file_orphan(Stream *stream); /* the Lua state closes: the same without the loop */
+void file_orphan(Stream *stream); /* the Lua state closes, or neap in it: the same without a job */
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "io/connect.h"
 #include "io/descriptor.h"
+#include "io/file.h"
 #include "io/inherit.h"
 #include "io/names.h"
 #include "io/poll.h"
@@ -65,10 +66,11 @@ void io_close(lua_State *L, Core *core) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &io_key);
   Io *io = ((IoBox *)lua_touserdata(L, -1))->io;
   lua_pop(L, 1);
-  list_each(link, &io->streams) {
+  list_each_safe(link, &io->streams) {
     Stream *stream = stream_of_link(link);
     stream_end(stream, UV_ECONNABORTED);
     stream_shut(stream);
+    if (stream->file) file_orphan(stream);
   }
   list_each_safe(link, &io->datagrams) udp_shut(udp_of_link(link));
   list_each(link, &io->processes) process_close(process_of_link(link));
