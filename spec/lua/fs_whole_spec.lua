@@ -37,6 +37,15 @@ describe("neap.fs, whole files:", function()
     assert.is_true(await(fs.read_file(path "f")) == large)
   end))
 
+  it("reads what tells no size, however much it is", in_run(function()
+    local name, size = path "pipe", 3 * 65536 + 1
+    assert(os.execute("mkfifo " .. name))
+    os.execute(("head -c %d /dev/zero > %s &"):format(size, name))
+    assert.is_true(await(fs.read_file(name)) == ("\0"):rep(size))
+    local file <close> = assert(io.open("/proc/version"))
+    assert.equal(file:read "a", await(fs.read_file "/proc/version"))
+  end))
+
   it("says what went wrong", in_run(function()
     raises(neap.OSError, fs.read_file(path "none"), "ENOENT")
     raises(neap.OSError, fs.read_file(files.folder), "EISDIR")
