@@ -37,6 +37,29 @@ end
 
 local function code_of(fn, ...) return (loop.failure(fn, ...)).code end
 
+describe("A descriptor that a handle of luv's reads from", function()
+  it("is refused meanwhile, also when it was waited for before", function()
+    loop.run(function()
+      local r, w = probe.pipe()
+      local text, pipe = "", uv.new_pipe()
+      probe.write(w, "a")
+      assert.equal("r", await(neap.wait_fd(r, "r")))
+      assert(pipe:open(r))
+      pipe:read_start(function(_, data) text = text .. (data or "") end)
+      assert.equal("EEXIST", pair.fails(neap.wait_fd(r, "r")).code)
+      assert.equal("EEXIST", code_of(neap.add_reader, r, print))
+      probe.write(w, "b")
+      wait_until(function() return text == "ab" end) -- luv's goes on
+      pipe:read_stop()
+      probe.write(w, "c")
+      assert.equal("r", await(neap.wait_fd(r, "r")))
+      pipe:close() -- and with it r
+      probe.close_fd(w)
+      pair.turn()
+    end, { clock = "real" })
+  end)
+end)
+
 describe("add_reader", function()
   it_runs("refuses what is no descriptor or no function", probe.pipe, function(r)
     for _, name in ipairs { "add_reader", "add_writer" } do
