@@ -13,7 +13,7 @@ local named = neap.tls.context { certfile = own.certfile, keyfile = own.keyfile,
 local SERVERS = { plain, named }
 local CLIENT = neap.tls.context { cafile = own.certfile }
 
-local TEXT = ("0123456789abcdefghijklmnopqrstuvwxyz\n"):rep(12000) -- more than is ever sent
+local TEXT = ("0123456789abcdefghijklmnopqrstuvwxyz\n"):rep(13000) -- more than is ever sent
 
 -- What the sockets have is there after bytes went through two others.
 local function turn(self)
@@ -159,10 +159,10 @@ function Run:step(what, n)
   elseif what == 4 then self:pass_up(n + 1)
   elseif what == 5 then self:pass_up(#self.up)
   elseif what == 6 then
-    local text = some(self.sent, n * 67)
+    local text = some(self.sent, n * n)
     if self.sent < 400000 and try(self.stream.write, self.stream, text) then self.sent = self.sent + #text end
   elseif what == 7 then
-    local text = some(self.peer_sent, n * 67)
+    local text = some(self.peer_sent, n * n)
     if self.peer_sent < 400000 and host.write(self.peer, text) then self.peer_sent = self.peer_sent + #text end
   elseif what == 8 then self:read(n * n + 1)
   elseif what == 9 then self:read(n % 16 + 1)
