@@ -106,6 +106,7 @@ ifneq ($(driver),)
 	@$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Isrc -Iinclude $$(pkg-config --cflags lua5.4 libuv) -rdynamic \
 	  $(driver) -o $(BUILD)/spec/oom $$(pkg-config --libs lua5.4) -ldl -lpthread -lm
 	@$(call with,$(BUILD)) $(BUILD)/spec/oom $(script)
+	@$(call with,$(BUILD)) $(BUILD)/spec/oom spec/c/oom_files.lua
 	@$(if $(and $(tls),$(shell command -v openssl)),$(call with,$(BUILD)) $(BUILD)/spec/oom spec/c/oom_tls.lua,:)
 else
 	$(call given,$(script),$(call with,$(BUILD)) $(LUA) $(script),no spec/c/oom.c or spec/c/oom.lua)
