@@ -106,6 +106,7 @@ ifneq ($(driver),)
 	@$(CC) -std=gnu11 -O1 -g -Wall -Wextra -Isrc -Iinclude $$(pkg-config --cflags lua5.4 libuv) -rdynamic \
 	  $(driver) -o $(BUILD)/spec/oom $$(pkg-config --libs lua5.4) -ldl -lpthread -lm
 	@$(call with,$(BUILD)) $(BUILD)/spec/oom $(script)
+	@$(call with,$(BUILD)) $(BUILD)/spec/oom spec/c/oom_files.lua
 	@$(if $(and $(tls),$(shell command -v openssl)),$(call with,$(BUILD)) $(BUILD)/spec/oom spec/c/oom_tls.lua,:)
 else
 	$(call given,$(script),$(call with,$(BUILD)) $(LUA) $(script),no spec/c/oom.c or spec/c/oom.lua)
@@ -115,8 +116,8 @@ fuzz: all ## the stored random programs, compared with CPython 3.13
 	$(call given,$(wildcard spec/verify/fuzz/diff.py),$(call with,$(BUILD)) sh tools/fuzz $(ARGS),no spec/verify/fuzz/diff.py)
 
 # Inputs of clang's libFuzzer; what breaks stays in build/fuzz-bytes.
-fuzz-bytes: amalgamation ## reads of a stream against a model, inputs made by libFuzzer; SECONDS=20
-	$(call given,$(shell command -v clang),sh tools/fuzz_bytes $(BUILD) $(or $(SECONDS),20),no clang)
+fuzz-bytes: amalgamation ## reads, TLS records and addresses against models, inputs made by libFuzzer; SECONDS=8 ONLY=tls
+	$(call given,$(shell command -v clang),ONLY='$(ONLY)' LUA='$(LUA)' sh tools/fuzz_bytes $(BUILD) $(or $(SECONDS),8),no clang)
 
 valgrind: all $(preload) ## specs under valgrind
 	@$(compile_spec) BUILD=$(BUILD)

@@ -99,6 +99,7 @@ local classes = {
 -- back as it is.
 return function(reason, what)
   if type(reason) ~= "string" then return reason end
+  if reason:find "^Unknown system error 0" then reason = "ENOMEM" end -- luv's words when libuv could not begin
   local code, text = reason:match "^(E[A-Z0-9_]+): (.+)$"
   code = code or reason:match "^E[A-Z0-9_]+$"
   if not texts[code] then return reason end

@@ -171,7 +171,7 @@ function neap.Stream:abort() end
 function neap.Stream:is_closing() end
 
 ---@class neap.Address
----@field ip string
+---@field ip string of IPv6 with its zone, if it has one: "fe80::1%eth0"
 ---@field port integer
 ---@field family "inet"|"inet6"
 

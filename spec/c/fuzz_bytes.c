@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * libFuzzer's input drives reads of a stream (fuzz_bytes.lua), fed by a filter so that no socket decides what
  * comes when; what they give must be what a model made of strings gives. `make fuzz-bytes` builds it with all of neap. */
-#include <lauxlib.h>
-#include <lualib.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "fuzz.h"
 #include "neap.h"
-#include "neap_static.h"
 
 static neap_stream *fed;
 
@@ -52,34 +48,5 @@ static int f_feed_eof(lua_State *L) {
   return 0;
 }
 
-static void die(lua_State *L) {
-  fprintf(stderr, "%s\n", luaL_tolstring(L, -1, NULL));
-  abort();
-}
-
-static lua_State *L;
-static int script;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-  (void)argc, (void)argv;
-  static const luaL_Reg functions[] = {{"filter", f_filter}, {"feed", f_feed}, {"feed_eof", f_feed_eof}, {NULL, NULL}};
-  if (!(L = luaL_newstate())) abort();
-  luaL_openlibs(L);
-  neap_preload(L);
-  if (neap_open(L, NULL) != LUA_OK || luaL_loadfile(L, "spec/c/fuzz_bytes.lua") != LUA_OK) die(L);
-  luaL_newlib(L, functions);
-  if (lua_pcall(L, 1, 1, 0) != LUA_OK) die(L);
-  script = luaL_ref(L, LUA_REGISTRYINDEX);
-  return 0;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  lua_settop(L, 0);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, script);
-  lua_pushlstring(L, (const char *)data, size);
-  if (neap_run(L, 1, 0) != LUA_OK) die(L);
-  return 0;
-}
+const char fuzz_script[] = "spec/c/fuzz_bytes.lua";
+const luaL_Reg fuzz_functions[] = {{"filter", f_filter}, {"feed", f_feed}, {"feed_eof", f_feed_eof}, {NULL, NULL}};

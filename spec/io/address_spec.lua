@@ -34,6 +34,58 @@ describe("An IPv6 address", function()
   end)
 end)
 
+describe("A zone", function()
+  local name = "lo"
+
+  local function refused(ip)
+    for _, value in ipairs { { ip = ip, port = 1 }, { ip, 1 } } do
+      local ok, err = pcall(neap.getnameinfo, value)
+      assert.is_false(ok, ip)
+      assert.matches("a numeric ip", err, 1, true)
+    end
+    assert.is_false(pcall(neap.open_connection, { ip }, 80))
+    assert.is_false(pcall(neap.open_connection, "::1", 80, { local_addr = { ip, 0 } }))
+  end
+
+  it("is the name of an interface or its number, and told by its name", function()
+    neap.run(function()
+      for _, ip in ipairs { "fe80::1%" .. name, "fe80::1%1", "fe80::1%0000000001" } do
+        local found = await(neap.getnameinfo({ ip, 80 }, { "numerichost", "numericserv" }))
+        assert.equal("fe80::1%" .. name, found)
+        local address = await(neap.getaddrinfo("fe80::1%1", 80, { flags = "numerichost", type = "stream" }))[1]
+        assert.equal("fe80::1%" .. name, address.ip)
+        assert.equal(found, (await(neap.getnameinfo(address, "numerichost"))))
+      end
+    end)
+  end)
+
+  it("may be a number that no interface has", function()
+    neap.run(function()
+      local address = await(neap.getaddrinfo("fe80::1%4294967295", 80, { flags = "numerichost", type = "stream" }))[1]
+      assert.equal("fe80::1%4294967295", address.ip)
+    end)
+  end)
+
+  it("that there is not makes no address", function()
+    local zones = { "no such", "", "0", "4294967296", "99999999999", "1x", "-1", " 1" }
+    for _, zone in ipairs(zones) do refused("fe80::1%" .. zone) end
+    refused("127.0.0.1%" .. name)
+  end)
+
+  it("comes behind an address, which is not cut", function()
+    refused(("0000:"):rep(7) .. "00010%" .. name)
+    refused("%" .. name)
+  end)
+end)
+
+describe("A numeric address", function()
+  it("contains no zero byte", function()
+    assert.is_false(pcall(neap.getnameinfo, { "127.0.0.1\0x", 80 }))
+    assert.is_false(pcall(neap.open_connection, { "127.0.0.1\0x" }, 80))
+    assert.is_false(pcall(neap.open_connection, "127.0.0.1", 80, { local_addr = { "127.0.0.1\0x", 0 } }))
+  end)
+end)
+
 describe("A host", function()
   local function refused(expected, ...)
     local ok, err = pcall(...)

@@ -1,14 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 #include "io/address.h"
 
+#include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/object.h"
 
+/* The number of an interface, given by its name or as a number; 0: neither. */
+static uint32_t zone_parse(const char *zone) {
+  unsigned index = if_nametoindex(zone);
+  size_t size = strlen(zone);
+  if (index > 0 || size == 0 || size > 10 || strspn(zone, "0123456789") < size) return index;
+  unsigned long long number = strtoull(zone, NULL, 10);
+  return number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
+/* libuv 1.44 takes a zone that it does not know for none, and cuts what is too long before it: it does not see zones. */
 bool address_parse(Address *address, const char *ip, int port) {
+  char bare[INET6_ADDRSTRLEN];
+  uint32_t scope = 0;
   memset(address, 0, sizeof *address);
-  return uv_ip4_addr(ip, port, &address->in) == 0 || uv_ip6_addr(ip, port, &address->in6) == 0;
+  if (uv_ip4_addr(ip, port, &address->in) == 0) return true;
+  const char *mark = strchr(ip, '%');
+  if (mark) {
+    size_t size = (size_t)(mark - ip);
+    if (size >= sizeof bare || (scope = zone_parse(mark + 1)) == 0) return false;
+    memcpy(bare, ip, size);
+    bare[size] = '\0';
+    ip = bare;
+  }
+  if (uv_ip6_addr(ip, port, &address->in6) != 0) return false;
+  address->in6.sin6_scope_id = scope;
+  return true;
+}
+
+bool address_parse_at(lua_State *L, int index, Address *address, int port) {
+  if (lua_type(L, index) != LUA_TSTRING) return false;
+  const char *ip = lua_tostring(L, index);
+  return strlen(ip) == lua_rawlen(L, index) && address_parse(address, ip, port);
 }
 
 bool address_copy(Address *address, const struct sockaddr *from) {
@@ -39,17 +70,29 @@ int address_port(const Address *address) {
   return ntohs(address->any.sa_family == AF_INET6 ? address->in6.sin6_port : address->in.sin_port);
 }
 
-static bool ip_text(const Address *address, char *text, size_t size) {
+static void zone_text(uint32_t scope, char *text, size_t size) {
+  char name[IF_NAMESIZE];
+  if (if_indextoname(scope, name))
+    snprintf(text, size, "%%%s", name);
+  else
+    snprintf(text, size, "%%%lu", (unsigned long)scope);
+}
+
+bool address_ip(const Address *address, char text[ADDRESS_IP]) {
   switch (address->any.sa_family) {
-    case AF_INET: return uv_ip4_name(&address->in, text, size) == 0;
-    case AF_INET6: return uv_ip6_name(&address->in6, text, size) == 0;
+    case AF_INET: return uv_ip4_name(&address->in, text, ADDRESS_IP) == 0;
+    case AF_INET6: break;
     default: return false;
   }
+  if (uv_ip6_name(&address->in6, text, INET6_ADDRSTRLEN) != 0) return false;
+  size_t size = strlen(text);
+  if (address->in6.sin6_scope_id != 0) zone_text(address->in6.sin6_scope_id, text + size, ADDRESS_IP - size);
+  return true;
 }
 
 char *address_text(const Address *address, char text[ADDRESS_TEXT]) {
-  char ip[ADDRESS_TEXT - 16];
-  if (!ip_text(address, ip, sizeof ip))
+  char ip[ADDRESS_IP];
+  if (!address_ip(address, ip))
     strcpy(text, "?");
   else
     snprintf(text, ADDRESS_TEXT, address->any.sa_family == AF_INET6 ? "[%s]:%d" : "%s:%d", ip, address_port(address));
@@ -57,8 +100,8 @@ char *address_text(const Address *address, char text[ADDRESS_TEXT]) {
 }
 
 void address_push(lua_State *L, const Address *address) {
-  char ip[ADDRESS_TEXT];
-  if (!ip_text(address, ip, sizeof ip)) {
+  char ip[ADDRESS_IP];
+  if (!address_ip(address, ip)) {
     lua_pushnil(L);
     return;
   }
@@ -84,8 +127,7 @@ bool address_read(lua_State *L, int index, Address *address, int otherwise) {
   get_either(L, index, "ip", 1);
   get_either(L, index, "port", 2);
   lua_Integer port = lua_isnil(L, -1) ? otherwise : lua_tointegerx(L, -1, &integral);
-  bool good = lua_type(L, top + 1) == LUA_TSTRING && integral && port >= 0 && port <= 65535 &&
-              address_parse(address, lua_tostring(L, top + 1), (int)port);
+  bool good = integral && port >= 0 && port <= 65535 && address_parse_at(L, top + 1, address, (int)port);
   lua_settop(L, top);
   return good;
 }

@@ -11,13 +11,16 @@ typedef union {
   struct sockaddr_in6 in6;
 } Address; /* any.sa_family 0: unknown */
 
-enum { ADDRESS_TEXT = 80 }; /* "[ip%scope]:port" */
+enum { ADDRESS_IP = 64, ADDRESS_TEXT = 80 }; /* "ip%zone", "[ip%zone]:port" */
 
-bool address_parse(Address *address, const char *ip, int port); /* false: not a numeric address */
+/* An ip, of IPv6 perhaps with a zone, "fe80::1%eth0" or "fe80::1%2"; false: it is none. */
+bool address_parse(Address *address, const char *ip, int port);
+bool address_parse_at(lua_State *L, int index, Address *address, int port); /* of the string at `index` */
 bool address_copy(Address *address, const struct sockaddr *from); /* false: of another family */
 void address_set_port(Address *address, int port);
 bool address_same(const Address *a, const Address *b);
 int address_port(const Address *address);
+bool address_ip(const Address *address, char text[ADDRESS_IP]);      /* "ip", "ip%zone"; false: of another family */
 char *address_text(const Address *address, char text[ADDRESS_TEXT]); /* "ip:port", "[ip]:port" */
 void address_push(lua_State *L, const Address *address);             /* {ip =, port =, family =}, or nil */
 

@@ -76,7 +76,7 @@ static int start_connect(lua_State *L, Core *core, Task *task, Op *op) {
 
 /* The address at the top: {ip =, port =}, or an ip. */
 static bool read_element(lua_State *L, Address *address, int port) {
-  if (lua_type(L, -1) == LUA_TSTRING) return port && address_parse(address, lua_tostring(L, -1), port);
+  if (lua_type(L, -1) == LUA_TSTRING) return port && address_parse_at(L, lua_gettop(L), address, port);
   return address_read(L, lua_gettop(L), address, port) && address_port(address) != 0;
 }
 

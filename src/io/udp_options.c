@@ -4,10 +4,15 @@
 
 static int udp_done(lua_State *L, int status, const char *what) { return status < 0 ? udp_raise(L, status, what) : 0; }
 
+/* The address at `arg`, as libuv reads it too: its zones are names. */
 static const char *check_numeric(lua_State *L, int arg, const char *expected) {
   Address address;
+  char ip[ADDRESS_IP];
   if (lua_type(L, arg) != LUA_TSTRING) argument_error(L, arg, expected);
-  if (!address_parse(&address, lua_tostring(L, arg), 0)) luaL_argerror(L, arg, lua_pushfstring(L, "%s expected", expected));
+  if (!address_parse_at(L, arg, &address, 0)) luaL_argerror(L, arg, lua_pushfstring(L, "%s expected", expected));
+  address_ip(&address, ip);
+  lua_pushstring(L, ip);
+  lua_replace(L, arg);
   return lua_tostring(L, arg);
 }
 

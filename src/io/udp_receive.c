@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
-#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -158,23 +157,12 @@ static bool same_host(const Address *a, const Address *b) {
 
 /* Pushes the host of an address that is not the one known, and knows it. The box is at `index`. */
 static void push_new_host(lua_State *L, int index, UdpBox *box, const Address *from) {
-  char text[ADDRESS_TEXT], name[IF_NAMESIZE];
-  if (from->any.sa_family == AF_INET)
-    uv_ip4_name(&from->in, text, sizeof text);
-  else if (from->any.sa_family == AF_INET6)
-    uv_ip6_name(&from->in6, text, sizeof text);
-  else {
+  char ip[ADDRESS_IP];
+  if (!address_ip(from, ip)) {
     lua_pushnil(L); /* a socket of another kind, which was given as a descriptor */
     return;
   }
-  lua_pushstring(L, text);
-  if (from->any.sa_family == AF_INET6 && from->in6.sin6_scope_id != 0) {
-    if (if_indextoname(from->in6.sin6_scope_id, name))
-      lua_pushfstring(L, "%s%%%s", text, name);
-    else
-      lua_pushfstring(L, "%s%%%d", text, (int)from->in6.sin6_scope_id);
-    lua_replace(L, -2);
-  }
+  lua_pushstring(L, ip);
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, index, UDP_HOST);
   box->known = *from;

@@ -111,10 +111,13 @@ function writer.write(file, list, size)
     channel.append(line, list)
   end
   file.queued = file.queued + size
-  if not file.taken then
-    file.taken = true
-    channel.pass_on(file)
-  end
+  if file.taken then return end
+  file.taken = true
+  local ok, problem = pcall(channel.pass_on, file)
+  if ok or file.running then return end
+  for i = line.first, line.last do line[i] = nil end -- no memory to begin: whoever writes is told
+  line.first, line.last, file.queued, file.taken = 1, 0, 0, false
+  error(problem, 0)
 end
 
 -- Waits for room.
