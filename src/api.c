@@ -146,7 +146,7 @@ static void api_wake(neap_wait *wait) {
 
 static bool api_cancelled(lua_State *L) {
   Core *core = find(L);
-  if (!core->current || core->current->co != L)
+  if (!wait_mine(L, core))
     return fail_raise(L, FAIL_RUNTIME, "the coroutine of a task was resumed by somebody else");
   return wait_cancelled(core->current);
 }

@@ -159,17 +159,22 @@ describe("PriorityQueue", function()
     end)
   end)
 
-  it("refuses to suspend in __lt, and stays whole", function()
+  it("lets __lt await, and stays whole when it was changed meanwhile", function()
     run(function()
       local Sleepy = { __lt = function(a, b)
         await(neap.sleep(1))
         return a.rank < b.rank
       end }
       local queue = neap.PriorityQueue()
-      queue:put_nowait(setmetatable({ rank = 1 }, Sleepy))
-      loop.raises(neap.RuntimeError, queue.put_nowait, queue, setmetatable({ rank = 2 }, Sleepy))
+      for rank = 4, 1, -1 do queue:put_nowait(setmetatable({ rank = rank }, Sleepy)) end
+      for rank = 1, 2 do assert.equal(rank, queue:get_nowait().rank) end
+      local late = neap.create_task(function() queue:put_nowait(setmetatable({ rank = 0 }, Sleepy)) end)
+      await(neap.sleep(0.5))
+      queue:get_nowait()
+      local _, err = pcall(await, late)
+      assert.matches("the queue was changed while its items were compared", tostring(err))
       assert.equal(1, queue:qsize())
-      await(neap.sleep(1))
+      assert.equal(4, queue:get_nowait().rank)
     end)
   end)
 

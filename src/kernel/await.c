@@ -1,45 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/await.h"
 
-#include <string.h>
-
 #include "kernel/coroutine.h"
 #include "kernel/fail.h"
 #include "kernel/pool.h"
 #include "kernel/run.h"
 #include "kernel/sleep.h"
-#include "kernel/trace.h"
+#include "kernel/worker.h"
 
 /* ---- who may await ---- */
 
-/* The C function that stands between the caller and the coroutine's start, with the Lua line that
- * called it. */
-static int no_yield(lua_State *L) {
-  lua_Debug frame;
-  for (int level = 1; lua_getstack(L, level, &frame); level++) {
-    lua_getinfo(L, "Sn", &frame);
-    if (*frame.what != 'C' && strcmp(frame.namewhat, "metamethod") != 0) continue;
-    const char *name = frame.name ? frame.name : "?";
-    bool close = strcmp(name, "__gc") == 0 || strcmp(name, "gc") == 0;
-    if (*frame.what == 'C' && (strcmp(name, "pcall") == 0 || strcmp(name, "xpcall") == 0)) continue;
-    trace_where(L, L, level + 1);
-    if (close) return fail_raise(L, FAIL_RUNTIME, "await inside a finalizer (__gc)");
-    return fail_raise(L, FAIL_RUNTIME, "await cannot suspend here: '%s', called at %s, is in between", name,
-                      lua_tostring(L, -1));
-  }
-  return fail_raise(L, FAIL_RUNTIME, "await cannot suspend here: a C function is in between");
-}
-
 Task *wait_task(lua_State *L, Core *core) {
   Task *task = core->current;
-  if (LIKELY(task && task->co == L)) {
-    if (UNLIKELY(!lua_isyieldable(L))) no_yield(L);
-    return task;
-  }
-  if (task)
-    fail_raise(L, FAIL_RUNTIME, "await inside a coroutine of your own: only the task's own coroutine can be suspended");
-  fail_raise(L, FAIL_RUNTIME, "await outside a task: in a callback of the loop");
-  return NULL;
+  if (UNLIKELY(!task)) fail_raise(L, FAIL_RUNTIME, "await outside a task: in a callback of the loop");
+  if (UNLIKELY(task->co != L || !lua_isyieldable(L))) worker_check(L, core, task);
+  return task;
 }
 
 /* ---- await ---- */
@@ -84,8 +59,7 @@ int await_value(lua_State *L, Core *core) { return dispatch(L, core, core->curre
 
 static int await_elsewhere(lua_State *L, Core *core) {
   lua_settop(L, 1);
-  if (core->current && core->current->co == L && lua_isyieldable(L)) return await_value(L, core);
-  if (core->current || run_active(core)) wait_task(L, core); /* raises */
+  if (core->current || run_active(core)) return dispatch(L, core, wait_task(L, core));
   check_awaitable(L, 1);
   return run_await(L, core);
 }

@@ -19,6 +19,7 @@ typedef struct Core Core;
 typedef struct Job Job;
 typedef struct Task Task;
 typedef struct Future Future;
+typedef struct Worker Worker;
 
 typedef void (*JobFn)(Core *core, Job *job);
 
@@ -102,6 +103,15 @@ struct Core {
   uint64_t budget;     /* hrtime at which drain() gives up its turn; 0: none */
   unsigned lost;       /* requests of the loop that never end, since only the parent of a fork has the threads */
   unsigned forks;      /* of the process, when the loop was made or mended */
+  int left;            /* jobs of this slice */
+  int held;            /* Lua code of reports runs: nothing may park */
+  Worker *home;        /* block: stands for the stack that the loop is on */
+  Worker *worker;      /* borrowed: whose stack runs; NULL: home */
+  lua_State *turner;   /* borrowed: the thread that entered the loop, while a worker drains */
+  Link idle;           /* Workers */
+  Link workers;        /* all */
+  uint32_t idle_count;
+  size_t stack_size;   /* bytes, of the next one */
 };
 
 /* The core whose jobs this thread runs just now; NULL outside drain(). */

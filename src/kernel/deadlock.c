@@ -14,8 +14,9 @@ void wait_describe(lua_State *L, Core *core, Task *task) {
     lua_pushstring(L, task->started ? "its turn" : "its first step");
     return;
   }
-  lua_pushvalue(task->co, 1); /* what await was called with */
-  lua_xmove(task->co, L, 1);
+  lua_State *at = wait_thread(task);
+  lua_pushvalue(at, 1); /* what await was called with */
+  lua_xmove(at, L, 1);
   Op *op = object_test(L, -1, &op_type);
   if (op) {
     lua_getiuservalue(L, -1, 1);
@@ -28,7 +29,7 @@ void wait_describe(lua_State *L, Core *core, Task *task) {
   } else {
     luaL_tolstring(L, -1, NULL);
   }
-  trace_where(L, task->co, 0);
+  trace_where(L, at, 0);
   lua_pushfstring(L, "%s, at %s", lua_tostring(L, -2), lua_tostring(L, -1));
 }
 

@@ -41,7 +41,7 @@ static int report_slow(lua_State *L) {
     task_push_name(L, 1, task);
   else
     lua_pushfstring(L, "Task-%I", (lua_Integer)task->number);
-  trace_where(L, task->co, 0);
+  trace_where(L, task->parked ? wait_thread(task) : task->co, 0);
   report_text(L, core, "a step of task %s took %d ms, up to %s", lua_tostring(L, 2),
               (int)((uv_hrtime() - core->step_started) / 1000000), ended ? "its end" : lua_tostring(L, -1));
   return 0;

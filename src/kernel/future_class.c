@@ -178,8 +178,8 @@ bool future_abort_await(Core *core, Task *task, lua_State *L, int message) {
   }
   if (L && !lua_checkstack(L, 6)) luaL_error(L, "not enough memory");
   if (L) {
-    lua_pushvalue(task->co, 1); /* await's argument */
-    lua_xmove(task->co, L, 1);
+    lua_pushvalue(wait_thread(task), 1); /* await's argument */
+    lua_xmove(wait_thread(task), L, 1);
   }
   core->cancel_depth++;
   bool accepted = future_cancel(core, future, L, L ? lua_gettop(L) : 0, message);

@@ -12,6 +12,7 @@
 #include "kernel/outside.h"
 #include "kernel/report.h"
 #include "kernel/step.h"
+#include "kernel/worker.h"
 
 enum { SLICE = 128 }; /* jobs between two polls; a poll costs about as much as one switch */
 
@@ -79,7 +80,10 @@ bool core_call(Core *core, lua_CFunction function, uint32_t slot, const char *lo
   else
     lua_pushnil(L);
   lua_pushlightuserdata(L, core);
-  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return true;
+  core->held++;
+  int status = lua_pcall(L, 2, 0, 0);
+  core->held--;
+  if (status == LUA_OK) return true;
   tell_lost(lost, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1));
   lua_pop(L, 1);
   return false;
@@ -87,14 +91,9 @@ bool core_call(Core *core, lua_CFunction function, uint32_t slot, const char *lo
 
 _Thread_local Core *core_draining;
 
-/* One slice: up to SLICE jobs, ticks marked off by core->mark. */
-static void drain(Core *core) {
-  if (core->draining || core->closed) return;
-  Core *outer = core_draining; /* another state's, if its task turned this loop */
-  core_draining = core;
-  core->draining = true;
-  if (core->clock == CLOCK_REAL && !heap_empty(&core->timers)) core->now = uv_hrtime();
-  for (int left = SLICE; left > 0;) {
+/* Jobs until the slice is used up, ticks marked off by core->mark. */
+void core_jobs(Core *core) {
+  while (core->left > 0) {
     if (list_empty(&core->mark.link)) { /* between two ticks */
       expire(core);
       if (list_empty(&core->ready)) {
@@ -102,7 +101,7 @@ static void drain(Core *core) {
           core_advance(core);
           continue;
         }
-        break;
+        return;
       }
       list_append(&core->ready, &core->mark.link);
     }
@@ -110,16 +109,27 @@ static void drain(Core *core) {
     if (job == &core->mark) {
       if (!core->stopping) continue;
       uv_stop(core->loop);
-      break;
+      return;
     }
-    if (UNLIKELY(core->stress_gc)) lua_gc(core->main, LUA_GCCOLLECT, 0);
-    left--;
+    if (UNLIKELY(core->stress_gc)) lua_gc(core->from, LUA_GCCOLLECT, 0);
+    core->left--;
     if (LIKELY(job->run == task_step))
       task_run(core, container_of(job, Task, wait.job), 0);
     else
       job->run(core, job);
-    if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) left = 0;
+    if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) return;
   }
+}
+
+/* One slice, on a stack of its own: a task that awaits where it cannot yield parks that. */
+static void drain(Core *core) {
+  if (core->draining || core->closed) return;
+  Core *outer = core_draining; /* another state's, if its task turned this loop */
+  core_draining = core;
+  core->draining = true;
+  core->left = SLICE;
+  if (core->clock == CLOCK_REAL && !heap_empty(&core->timers)) core->now = uv_hrtime();
+  worker_drain(core);
   if (!list_empty(&core->orphans) && core->clock == CLOCK_REAL)
     core_call(core, call_report_orphans, 0, "an error that was never retrieved is lost");
   core->draining = false;
@@ -179,9 +189,14 @@ bool loop_open(Core *core) {
   list_create(&core->ready);
   list_create(&core->mark.link);
   list_create(&core->outside);
+  if (!worker_open(core)) {
+    memory_delete(handles);
+    return false;
+  }
   core->mark.run = on_job_mark;
   core->armed_ms = UINT64_MAX;
   if (uv_async_init(core->loop, &handles->async, on_async) != 0) { /* the only one that needs anything */
+    worker_close(core);
     memory_delete(handles);
     return false;
   }
@@ -222,6 +237,7 @@ void loop_close(Core *core) {
   Handles *handles = core->handles;
   if (handles) outside_close(core);
   core->closed = true;
+  worker_close(core);
   if (!handles) return;
   core->handles = NULL;
   handles->core = NULL;

@@ -65,13 +65,16 @@ void report(lua_State *L, Core *core) {
     lua_pushcfunction(L, f_default);
   }
   lua_pushvalue(L, context);
-  if (lua_pcall(L, 1, 0, 0) != LUA_OK) { /* an error in the handler: the default one, and this one too */
+  core->held++;
+  int status = lua_pcall(L, 1, 0, 0);
+  if (status != LUA_OK) { /* an error in the handler: the default one, and this one too */
     lua_pushcfunction(L, fallback);
     lua_pushvalue(L, context);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1);
     lua_writestringerror("neap: error in the exception handler: %s\n", text);
   }
+  core->held--;
   lua_settop(L, context - 1);
 }
 

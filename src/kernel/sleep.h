@@ -18,7 +18,7 @@ int k_sleep(lua_State *L, int status, lua_KContext core);
 
 /* Awaits a sleep. */
 static inline int sleep_await(lua_State *L, Core *core, Task *task, uintptr_t address) {
-  if (UNLIKELY(address != SLEEP_MARK || task->insist))
+  if (UNLIKELY(address != SLEEP_MARK || task->insist || task->aside))
     return sleep_park(L, core, task, (address & SLEEP_MASK) * 1000, k_sleep);
   job_post(core, &task->wait.job); /* the shortest way: see sleep_park and wait_park */
   task->wait_state = WAIT_PENDING;

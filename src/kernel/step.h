@@ -6,6 +6,7 @@
 
 #include "kernel/debug.h"
 #include "kernel/task.h"
+#include "kernel/worker.h"
 
 /* The step did not end in a park: the body ended, or yielded by itself. */
 void task_ended(Core *core, Task *task, int status);
@@ -19,6 +20,10 @@ static inline __attribute__((always_inline)) void task_run(Core *core, Task *tas
   task->must_cancel = false;
   task->wait.abort = NULL;
   if (UNLIKELY(core->debug)) core->step_started = uv_hrtime();
+  if (UNLIKELY(task->stack)) {
+    worker_resume(core, task);
+    return;
+  }
   int status = lua_resume(task->co, core->from, nargs, &nresults);
   if (UNLIKELY(core->debug)) debug_check_step(core, task);
   core->current = outer;

@@ -11,6 +11,7 @@
 #include "kernel/run.h"
 #include "kernel/step.h"
 #include "kernel/trace.h"
+#include "kernel/worker.h"
 
 /* The coroutine's stack while the body runs: the task, the message handler, the function called and
  * its arguments; later its results or the error. */
@@ -248,7 +249,7 @@ void task_start(lua_State *L, Core *core, Task *task, bool eager) {
   lua_State *from = core->from;
   core->from = L;
   core->eager_depth++;
-  on_start(core, &task->wait.job);
+  worker_start(core, &task->wait.job);
   core->eager_depth--;
   core->from = from;
 }
@@ -323,6 +324,14 @@ int wait_sleep_on(lua_State *L, Core *core, lua_KFunction k, lua_KContext contex
   return lua_yieldk(L, 0, context, k);
 }
 
+static inline int wait_sleep(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KContext context) {
+  if (UNLIKELY(task->aside)) {
+    if (task->co != L || !lua_isyieldable(L)) return worker_park(L, core, task, k, context);
+    task->aside = false;
+  }
+  return lua_yieldk(L, 0, context, k);
+}
+
 int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction k, lua_KContext context) {
   int top = lua_gettop(L);
   task->top = top < UINT8_MAX ? (uint8_t)top : UINT8_MAX;
@@ -333,7 +342,7 @@ int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction
     if (task->cancels >= IGNORED_LIMIT) { /* left alone: run() abandons it */
       wait_detach(core, task);
       if (++core->ignoring >= core->live && core->until_empty) core_stop(core);
-      return lua_yieldk(L, 0, context, k);
+      return wait_sleep(L, core, task, k, context);
     }
     task->cancels++;
     task->must_cancel = true;
@@ -348,7 +357,7 @@ int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction
     if (abort && (message ? abort_with_message(L, core, task, message) : abort(core, task, NULL, 0))) task->must_cancel = false;
     if (message) lua_pop(L, 2);
   }
-  return lua_yieldk(L, 0, context, k);
+  return wait_sleep(L, core, task, k, context);
 }
 
 /* Whatever the task waits on may still have its wait linked, so its memory must stay: it keeps its

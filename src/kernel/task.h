@@ -38,11 +38,14 @@ struct Task {
   bool throwing : 1;    /* this step delivers one */
   bool insist : 1;      /* cancel again at every await */
   bool reached : 1;     /* cancelled since run() began to end */
+  bool aside : 1;       /* what it awaits, it awaits with its C stack: see worker.h */
   uint32_t slot;        /* anchor */
   uint32_t co_slot;     /* the coroutine's */
   uint32_t cancels;     /* requests not taken back: cancelling() */
   uint32_t number;      /* of its default name */
   lua_State *co;        /* borrowed, from its start to its end */
+  lua_State *guest;     /* borrowed: aside, the thread that called await: `co`, or a coroutine of the user's in it */
+  Worker *stack;        /* borrowed: what is parked; NULL: it yielded */
   Wait wait;
 };
 
@@ -71,6 +74,9 @@ Task *task_each(Core *core, uint32_t *slot);
 
 /* ---- waiting ---- */
 
+/* The thread whose stack awaits: `co`, or a coroutine of the user's. */
+static inline lua_State *wait_thread(const Task *task) { return task->aside ? task->guest : task->co; }
+
 /* The task that may park here, or an error saying why nobody may. */
 Task *wait_task(lua_State *L, Core *core);
 
@@ -91,7 +97,10 @@ static inline void wait_cut(Core *core, Task *task) {
 /* coroutine.resume() of a task's coroutine, which coroutine.running() gives to anybody, is not its wake-up: a
  * continuation begins with this, and the task sleeps on. */
 #define WAIT_MINE(L, core, k, context) \
-  if (UNLIKELY(!(core)->current || (core)->current->co != (L))) return wait_sleep_on(L, core, k, context)
+  if (UNLIKELY(!wait_mine(L, core))) return wait_sleep_on(L, core, k, context)
+static inline bool wait_mine(const lua_State *L, const Core *core) {
+  return core->current && (core->current->co == L || (core->current->aside && core->current->guest == L));
+}
 int wait_sleep_on(lua_State *L, Core *core, lua_KFunction k, lua_KContext context);
 
 /* Was the wait cancelled, or the task since? Then the continuation undoes and calls wait_raise. */

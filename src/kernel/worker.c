@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+#include "kernel/worker.h"
+
+#include "base/memory.h"
+#include "kernel/debug.h"
+#include "kernel/fail.h"
+#include "kernel/stack.h"
+#include "kernel/trace.h"
+
+enum { IDLE_LIMIT = 64 }; /* stacks kept for the next ones */
+
+struct Worker {
+  Stack stack;
+  Core *core;    /* borrowed */
+  lua_State *L;  /* anchored in `slot`: steps are resumed from it */
+  uint32_t slot;
+  Link idle;     /* in core->idle, while it rests */
+  Link link;     /* in core->workers */
+  Job *start;    /* what to run when it wakes; NULL: it drains */
+  Worker *back;  /* who waits for the end of `start`'s step, or for a park */
+  bool again;    /* the continuation called wait_park, and returned for it */
+  bool open;     /* a continuation runs, and has awaited nothing anew */
+  lua_KFunction k; /* `again`: the next */
+  lua_KContext context;
+};
+
+/* ---- resting and waking ---- */
+
+static void rest_as_idle(Core *core, Worker *self) {
+  list_append(&core->idle, &self->idle);
+  core->idle_count++;
+}
+
+static Worker *take_idle(Core *core) {
+  core->idle_count--;
+  return container_of(list_shift(&core->idle), Worker, idle);
+}
+
+/* Control is with `worker`, which drains. */
+static void hand_over(Core *core, Worker *worker) {
+  core->worker = worker;
+  core->from = worker->L;
+  core->current = NULL;
+}
+
+/* What a worker does when somebody switched to it while it rested. */
+static void woken(Core *core, Worker *self) {
+  while (self->start) {
+    Job *job = self->start;
+    self->start = NULL;
+    job->run(core, job);
+    Worker *back = self->back;
+    if (!back) return; /* the step was parked meanwhile, and the drain went on here */
+    self->back = NULL;
+    rest_as_idle(core, self);
+    stack_switch(&self->stack, &back->stack);
+  }
+}
+
+static void work(void *arg) {
+  Worker *self = arg;
+  Core *core = self->core;
+  for (;;) {
+    woken(core, self);
+    core_jobs(core);
+    rest_as_idle(core, self);
+    stack_switch(&self->stack, &core->home->stack);
+  }
+}
+
+/* ---- making ---- */
+
+static int no_stack(lua_State *L) { return luaL_error(L, "not enough memory for a C stack"); }
+
+/* One more, idle; or raises. */
+static void worker_make(lua_State *L, Core *core) {
+  lua_State *own = lua_newthread(L);
+  anchors_reserve(L, core, 1);
+  Worker *worker = memory_new(sizeof *worker);
+  if (!worker) no_stack(L);
+  *worker = (Worker){.core = core, .L = own};
+  if (!stack_create(&worker->stack, core->stack_size, work, worker)) {
+    memory_delete(worker);
+    no_stack(L);
+  }
+  worker->slot = anchor_new(L, core, -1);
+  lua_pop(L, 1);
+  list_create(&worker->idle);
+  list_create(&worker->link);
+  list_append(&core->workers, &worker->link);
+  rest_as_idle(core, worker);
+}
+
+static int call_make(lua_State *L) {
+  worker_make(L, lua_touserdata(L, 2));
+  return 0;
+}
+
+static void worker_delete(Core *core, Worker *worker) {
+  list_remove(&worker->link);
+  list_remove(&worker->idle);
+  stack_destroy(&worker->stack);
+  if (!core->closed) anchor_delete(core, worker->slot);
+  memory_delete(worker);
+}
+
+bool worker_open(Core *core) {
+  list_create(&core->idle);
+  list_create(&core->workers);
+  core->stack_size = STACK_USUAL;
+  core->home = memory_new(sizeof *core->home);
+  if (!core->home) return false;
+  *core->home = (Worker){.core = core};
+  stack_adopt(&core->home->stack);
+  return true;
+}
+
+/* ---- draining ---- */
+
+void worker_drain(Core *core) {
+  if (STACKS && list_empty(&core->idle)) core_call(core, call_make, 0, NULL);
+  if (list_empty(&core->idle)) {
+    core_jobs(core);
+    return;
+  }
+  lua_State *from = core->turner = core->from;
+  Worker *worker = take_idle(core);
+  hand_over(core, worker);
+  stack_adopt(&core->home->stack); /* the thread that turns the loop may be another one now */
+  stack_switch(&core->home->stack, &worker->stack);
+  core->worker = NULL;
+  core->from = from;
+  while (core->idle_count > IDLE_LIMIT) worker_delete(core, take_idle(core));
+}
+
+void worker_start(Core *core, Job *job) {
+  if (STACKS && list_empty(&core->idle)) core_call(core, call_make, 0, NULL);
+  if (list_empty(&core->idle)) {
+    job->run(core, job);
+    return;
+  }
+  Worker *self = core->worker, *back = self ? self : core->home, *worker = take_idle(core);
+  Task *current = core->current;
+  lua_State *from = core->from;
+  worker->start = job;
+  worker->back = back;
+  hand_over(core, worker);
+  stack_switch(&back->stack, &worker->stack);
+  core->worker = self;
+  core->from = from;
+  core->current = current;
+}
+
+/* ---- parking ---- */
+
+/* The C function that is in the way, where stacks cannot be parked, with the Lua line that called it. */
+static int refuse(lua_State *L, const char *why) {
+  lua_Debug frame;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sn", &frame);
+    if (*frame.what != 'C' && (!frame.namewhat || *frame.namewhat != 'm')) continue;
+    const char *name = frame.name ? frame.name : "?";
+    trace_where(L, L, level + 1);
+    return fail_raise(L, FAIL_RUNTIME, "await cannot suspend here: '%s', called at %s, is in between, and %s", name, lua_tostring(L, -1), why);
+  }
+  return fail_raise(L, FAIL_RUNTIME, "await cannot suspend here: a C function is in between, and %s", why);
+}
+
+static bool in_finalizer(lua_State *L) {
+  int running = lua_gc(L, LUA_GCISRUNNING);
+  if (running < 0) return true; /* Lua 5.4.4 and later say so */
+  if (running > 0) return false;
+  lua_Debug frame;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "n", &frame);
+    if (frame.name && *frame.namewhat == 'm' && frame.name[0] == '_' && frame.name[2] == 'g') return true;
+  }
+  return false;
+}
+
+void worker_check(lua_State *L, Core *core, Task *task) {
+  if (in_finalizer(L)) fail_raise(L, FAIL_RUNTIME, "await inside a finalizer (__gc)");
+  if (core->held > 0) fail_raise(L, FAIL_RUNTIME, "await inside an exception handler");
+  if (!STACKS) refuse(L, "C stacks cannot be switched on this platform");
+  if (!core->worker || core->closed) refuse(L, "there is no memory for C stacks");
+  if (L == core->main || L == core->turner)
+    fail_raise(L, FAIL_RUNTIME, "await on the Lua thread that runs the loop: a C library called back on it, not on the task's");
+  if (list_empty(&core->idle)) worker_make(L, core);
+  core->worker->open = false;
+  task->aside = true;
+  task->guest = L;
+}
+
+/* Another worker goes on, until somebody resumes the task. */
+static void sleep_on_stack(Core *core, Task *task) {
+  Worker *self = core->worker, *to = self->back;
+  if (UNLIKELY(core->debug)) debug_check_step(core, task);
+  task->stack = self;
+  if (to)
+    self->back = NULL;
+  else
+    hand_over(core, to = take_idle(core));
+  stack_switch(&self->stack, &to->stack);
+}
+
+int worker_park(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KContext context) {
+  Worker *self = core->worker;
+  if (self->open) { /* in the continuation of the last await: it returns, and goes on below */
+    self->open = false;
+    self->again = true;
+    self->k = k;
+    self->context = context;
+    return 0;
+  }
+  for (;;) {
+    sleep_on_stack(core, task);
+    self->again = false;
+    self->open = true;
+    int results = k(L, LUA_YIELD, context);
+    self->open = false;
+    if (!self->again) return results;
+    k = self->k;
+    context = self->context;
+  }
+}
+
+void worker_resume(Core *core, Task *task) {
+  Worker *self = core->worker, *to = task->stack;
+  task->stack = NULL;
+  rest_as_idle(core, self);
+  core->worker = to;
+  core->from = to->L;
+  stack_switch(&self->stack, &to->stack);
+  woken(core, self);
+}
+
+/* ---- closing ---- */
+
+void worker_close(Core *core) {
+  if (!core->home) return;
+  list_each_safe(link, &core->workers) {
+    Worker *worker = container_of(link, Worker, link);
+    if (worker != core->worker) worker_delete(core, worker);
+  }
+  memory_delete(core->home);
+  core->home = NULL;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * Await anywhere. A task that awaits where its coroutine cannot yield to the scheduler (a C function is in between, or a
+ * coroutine of the user's) parks the C stack it runs on.
+ *
+ * Steps run on the stacks of workers. A worker is a C stack and a Lua thread of its own, from which it resumes
+ * tasks: so no error of one stack ever unwinds another. One worker drains the ready queue at a time; what it is in
+ * the middle of when it parks stays on its stack, and another worker goes on draining. Whoever wakes a parked task
+ * switches to its worker, which ends the step and then drains in its turn; the one that switched rests. A worker
+ * that rests is always between two jobs, so any of them will do. uv_run goes on only when the slice is over, on the
+ * stack that called it: home. A step that runs at once (create_task with eager_start) has a worker of its
+ * own, so that it may park without parking who started it.
+ *
+ * An await that yields costs nothing for this, but two switches for each slice. */
+#ifndef NEAP_KERNEL_WORKER_H
+#define NEAP_KERNEL_WORKER_H
+
+#include "kernel/task.h"
+
+bool worker_open(Core *core);                   /* false: no memory */
+void worker_close(Core *core);                  /* frees the stacks, but for the one that runs */
+
+void core_jobs(Core *core);    /* in loop.c: runs the jobs of the slice */
+void worker_drain(Core *core); /* core_jobs on a worker's stack; without memory for one, on this */
+
+/* L is not to yield: may this task park its stack? Raises if not; else a worker is there to go on. */
+void worker_check(lua_State *L, Core *core, Task *task);
+
+/* What wait_park does then, in the place of lua_yieldk: returns what k returns. */
+int worker_park(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KContext context);
+
+void worker_resume(Core *core, Task *task);   /* the step of a task whose stack is parked */
+void worker_start(Core *core, Job *job);      /* runs the job, a task's first step, at once on a stack of its own */
+
+#endif
