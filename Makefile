@@ -119,9 +119,12 @@ fuzz: all ## the stored random programs, compared with CPython 3.13
 fuzz-bytes: amalgamation ## reads, TLS records and addresses against models, inputs made by libFuzzer; SECONDS=8 ONLY=tls
 	$(call given,$(shell command -v clang),ONLY='$(ONLY)' LUA='$(LUA)' sh tools/fuzz_bytes $(BUILD) $(or $(SECONDS),8),no clang)
 
-valgrind: all $(preload) ## specs under valgrind
-	@$(compile_spec) BUILD=$(BUILD)
-	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(BUILD)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
+# A build of its own: it tells valgrind where the stacks of C are.
+watched := build/valgrind
+watch := BUILD=$(watched) CC=gcc CFLAGS='-O2 -g' CPPFLAGS=-DNEAP_VALGRIND
+valgrind: $(preload) ## specs under valgrind
+	$(call given,$(shell command -v valgrind),$(compile) $(watch) && $(compile_spec) $(watch),no valgrind)
+	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(watched)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
 	  valgrind -q --suppressions=tools/valgrind.supp --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) $(SPEC),no specs or no valgrind)
 
 # The hosts of examples/embed and spec/c, natively, under the sanitizers, and under valgrind; and the module with hiredis.
@@ -143,9 +146,9 @@ embed-tsan:
 	@$(call hosts,$(tsan)) CC=gcc CXX=g++ CFLAGS='-O1 -g -fsanitize=thread'
 	@$(LUA) tools/embed.lua tsan $(tsan)
 
-embed-valgrind: all
-	@$(call hosts,$(BUILD))
-	$(call given,$(shell command -v valgrind),$(LUA) tools/embed.lua valgrind $(BUILD),no valgrind)
+embed-valgrind:
+	$(call given,$(shell command -v valgrind),$(compile) $(watch) && $(call hosts,$(watched)) && \
+	  $(LUA) tools/embed.lua valgrind $(watched),no valgrind)
 
 embed-module: all $(preload)
 	@$(compile) $(sanitize)
