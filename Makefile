@@ -97,6 +97,10 @@ stress-shuffle: all ## specs with ties in random order; seeds="1 2 3"
 	$(call given,$(specs),for seed in $(seeds); do echo "seed $$seed"; \
 	  $(call with,$(BUILD)) NEAP_STRESS=shuffle NEAP_SEED=$$seed $(BUSTED) $(SPEC) || exit 1; done,no specs)
 
+stress-park: all ## specs with every await on a parked C stack
+	@$(compile_spec) BUILD=$(BUILD)
+	$(call given,$(specs),$(call with,$(BUILD)) NEAP_STRESS=park $(BUSTED) $(SPEC),no specs)
+
 # Every allocation fails once: spec/c/oom*.c are a host that runs its argument so, spec/c/oom.lua the script.
 driver := $(wildcard spec/c/oom*.c)
 script := $(wildcard spec/c/oom.lua)

@@ -24,9 +24,9 @@ function neap.async(fn) end
 ---
 ---Raises: what the awaitable raises, the very same value; CancelledError when the task is cancelled
 ---meanwhile; RuntimeError for a coroutine object that was awaited before, in a callback of the loop,
----in a finalizer, in a coroutine of your own, and where a C function that cannot yield is in between
----(`table.sort`, `string.gsub`); RuntimeError for a task that awaits itself.
----Suspends: if the awaitable does; a future that is done does not.
+---in a finalizer, in an exception handler, and for a task that awaits itself.
+---Suspends: if the awaitable does; a future that is done does not. Below a C function that calls back
+---(`table.sort`, `string.gsub`) and in a coroutine of your own it sets the C stack aside.
 ---Cancellation: cancels what is awaited: a future or task as a whole, for everybody who awaits it.
 ---asyncio: await.
 ---@param awaitable neap.awaitable

@@ -22,6 +22,7 @@ local neap = {}
 ---@class neap.RunOptions
 ---@field clock? "real"|"virtual" on the virtual clock time jumps to the next deadline whenever nothing is ready ("real")
 ---@field debug? boolean debug mode (false, or true when the environment has NEAP_DEBUG=1)
+---@field stack_size? integer bytes of each C stack made from now on: see docs/coroutines.md (1 MiB, at least 64 KiB)
 ---@field shutdown_grace? number seconds tasks may take to end at the end of the run, before their cancellation is repeated at every await (10)
 
 ---Runs an awaitable in a task of its own, and the loop until it is done. Then cancels all other

@@ -348,6 +348,15 @@ describe("A parked stack", function()
     end)
   end)
 
+  it("has the size that run() is told", function()
+    local function deep(n) return n == 0 and await(neap.sleep(1, "deep")) or (("a"):gsub("a", function() return deep(n - 1) end)) end
+    assert.equal("deep", loop.run(function() return deep(150) end))
+    assert.equal("deep", neap.run(function() return deep(10) end, { stack_size = 65536, clock = "virtual" }))
+    for _, size in ipairs { 0, -1, 65535, 1.5, "x", 1 << 40 } do
+      assert.matches("field 'stack_size'", loop.failure(neap.run, function() end, { stack_size = size }))
+    end
+  end)
+
   it("waits again and again without going deeper", function()
     run(function()
       local condition, n = neap.Condition(), 0

@@ -73,6 +73,7 @@ struct Core {
   bool stopping;   /* leave uv_run at the end of the tick */
   bool debug;
   bool stress_gc;
+  bool stress_park;
   bool contexts; /* a context variable was ever set */
   bool closed; /* the state is closing: nothing is armed or woken any more */
   int eager_depth;

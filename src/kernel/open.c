@@ -59,6 +59,7 @@ static void stress(Core *core) {
   const char *what = getenv("NEAP_STRESS");
   if (!what) return;
   core->stress_gc = strstr(what, "gc") != NULL;
+  core->stress_park = strstr(what, "park") != NULL;
   if (!strstr(what, "shuffle")) return;
   const char *seed = getenv("NEAP_SEED");
   core->timers.shuffle = (seed ? strtoull(seed, NULL, 10) : 1) * 0x9E3779B97F4A7C15ull | 1;

@@ -13,7 +13,9 @@
 #include "kernel/interrupt.h"
 #include "kernel/mailbox.h"
 #include "kernel/report.h"
+#include "kernel/stack.h"
 #include "kernel/trace.h"
+#include "kernel/worker.h"
 
 bool run_active(const Core *core) { return core->running || core->draining || core->luv->mode != -1; }
 
@@ -223,7 +225,7 @@ static int finish_tasks(lua_State *L, Core *core, double grace) {
 enum { GRACE = 10 }; /* seconds a task may take to end when run() does, before cancellation repeats */
 
 RunOptions run_options(lua_State *L, Core *core, int arg) {
-  RunOptions o = {GRACE, CLOCK_REAL, core->debug, false};
+  RunOptions o = {GRACE, CLOCK_REAL, core->debug, STACK_USUAL, false};
   if (lua_isnoneornil(L, arg)) return o;
   luaL_checktype(L, arg, LUA_TTABLE);
   if (lua_getfield(L, arg, "clock") != LUA_TNIL) {
@@ -239,7 +241,13 @@ RunOptions run_options(lua_State *L, Core *core, int arg) {
     if (lua_type(L, -1) != LUA_TNUMBER || !(o.grace >= 0 && o.grace < 1e9))
       luaL_argerror(L, arg, "field 'shutdown_grace': seconds, not negative, expected");
   }
-  lua_pop(L, 3);
+  if (lua_getfield(L, arg, "stack_size") != LUA_TNIL) {
+    lua_Integer size = lua_tointeger(L, -1);
+    if (!lua_isinteger(L, -1) || size < STACK_LEAST || size > (lua_Integer)1 << 30)
+      luaL_argerror(L, arg, "field 'stack_size': bytes, from 65536 to 2^30, expected");
+    o.stack_size = (size_t)size;
+  }
+  lua_pop(L, 4);
   return o;
 }
 
@@ -314,6 +322,7 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
   }
   if (options && !options->last) run_set_clock(core, options->clock);
   if (options) core->debug = options->debug;
+  if (options) worker_set_size(core, options->stack_size);
   lua_State *from = core->from;
   core->running = true;
   core->luv->mode = UV_RUN_DEFAULT;
@@ -361,7 +370,7 @@ static int f_get_debug(lua_State *L) {
   return 1;
 }
 
-/* ... = run(awaitable [, {debug =, clock =, shutdown_grace =}]) */
+/* ... = run(awaitable [, {debug =, clock =, shutdown_grace =, stack_size =}]) */
 static int f_run(lua_State *L) {
   Core *core = core_of(L);
   run_check(L, core, "run()");
@@ -386,7 +395,7 @@ int run_function(lua_State *L) {
 }
 
 int run_end(lua_State *L, Core *core) {
-  RunOptions options = {GRACE, CLOCK_REAL, core->debug, true};
+  RunOptions options = {GRACE, CLOCK_REAL, core->debug, STACK_USUAL, true};
   return run_enter(L, core, 0, &options);
 }
 

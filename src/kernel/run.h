@@ -10,6 +10,7 @@ typedef struct {
   double grace;
   ClockMode clock;
   bool debug;
+  size_t stack_size;
   bool last; /* Runner:close(): afterwards the clock is the real one, and debug mode is off */
 } RunOptions;
 

@@ -83,6 +83,8 @@ int task_body(lua_State *L) {
   if (task->throwing) { /* cancelled before it started: the body never runs */
     wait_push_error(L, core, task);
     status = LUA_ERRRUN;
+  } else if (UNLIKELY(core->stress_park)) { /* nothing below can yield: every await parks */
+    status = lua_pcall(L, lua_gettop(L) - AT_BODY, LUA_MULTRET, AT_HANDLER);
   } else {
     status = lua_pcallk(L, lua_gettop(L) - AT_BODY, LUA_MULTRET, AT_HANDLER, (lua_KContext)core, k_body);
   }
@@ -320,14 +322,6 @@ int wait_sleep_on(lua_State *L, Core *core, lua_KFunction k, lua_KContext contex
     if (task->co != L) continue;
     if (task->top < lua_gettop(L) && task->top < UINT8_MAX) lua_settop(L, task->top);
     break;
-  }
-  return lua_yieldk(L, 0, context, k);
-}
-
-static inline int wait_sleep(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KContext context) {
-  if (UNLIKELY(task->aside)) {
-    if (task->co != L || !lua_isyieldable(L)) return worker_park(L, core, task, k, context);
-    task->aside = false;
   }
   return lua_yieldk(L, 0, context, k);
 }

@@ -115,6 +115,12 @@ bool worker_open(Core *core) {
   return true;
 }
 
+void worker_set_size(Core *core, size_t bytes) {
+  if (core->stack_size == bytes || core->worker) return;
+  core->stack_size = bytes;
+  while (!list_empty(&core->idle)) worker_delete(core, take_idle(core));
+}
+
 /* ---- draining ---- */
 
 void worker_drain(Core *core) {

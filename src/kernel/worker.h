@@ -17,6 +17,7 @@
 #include "kernel/task.h"
 
 bool worker_open(Core *core);                   /* false: no memory */
+void worker_set_size(Core *core, size_t bytes); /* of the stacks made from now on */
 void worker_close(Core *core);                  /* frees the stacks, but for the one that runs */
 
 void core_jobs(Core *core);    /* in loop.c: runs the jobs of the slice */
@@ -27,6 +28,15 @@ void worker_check(lua_State *L, Core *core, Task *task);
 
 /* What wait_park does then, in the place of lua_yieldk: returns what k returns. */
 int worker_park(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KContext context);
+
+/* Yields, or else parks. */
+static inline int wait_sleep(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KContext context) {
+  if (UNLIKELY(task->aside)) {
+    if (task->co != L || !lua_isyieldable(L)) return worker_park(L, core, task, k, context);
+    task->aside = false;
+  }
+  return lua_yieldk(L, 0, context, k);
+}
 
 void worker_resume(Core *core, Task *task);   /* the step of a task whose stack is parked */
 void worker_start(Core *core, Job *job);      /* runs the job, a task's first step, at once on a stack of its own */
