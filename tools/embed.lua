@@ -69,7 +69,9 @@ end
 local function fewer(text) return (text:gsub("%f[%d]10000%f[%D]", "500")) end
 
 for _, name in ipairs(list "examples/embed/*.c examples/embed/*.cpp spec/c/*.c") do
-  for command, expected in read(name):gmatch "\n/%* %$ ([^\n]+)\n(.-)%*/" do
+  -- in the child of a fork ThreadSanitizer does not see any more that one stack waits for another
+  local given = kind == "tsan" and name == "spec/c/fork.c" and "" or read(name)
+  for command, expected in given:gmatch "\n/%* %$ ([^\n]+)\n(.-)%*/" do
     if slow then command, expected = fewer(command), fewer(expected) end
     check(build .. "/embed/" .. command, expected)
   end

@@ -14,17 +14,14 @@
 #endif
 #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 #define STACK_ASAN 1
-#include <sanitizer/asan_interface.h>
+#  include <sanitizer/asan_interface.h>
 #endif
 #if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 #define STACK_TSAN 1
-#include <sanitizer/tsan_interface.h>
+#  include <sanitizer/tsan_interface.h>
 #endif
 #ifdef NEAP_VALGRIND
-#include <valgrind/valgrind.h>
-#else
-#define VALGRIND_STACK_REGISTER(low, high) 0
-#define VALGRIND_STACK_DEREGISTER(id) (void)(id)
+#  include <valgrind/valgrind.h>
 #endif
 
 #if !STACKS
@@ -144,12 +141,6 @@ void stack_adopt(Stack *stack) {
 #endif
 }
 
-static size_t page_size(void) {
-  static size_t page;
-  if (!page) page = (size_t)sysconf(_SC_PAGESIZE);
-  return page;
-}
-
 #if STACK_ASSEMBLER
 static void set_entry(Stack *stack) {
   uint64_t *saved = (uint64_t *)(void *)((char *)stack->memory + stack->size) - SAVED_WORDS - 2; /* and two words of zero */
@@ -178,7 +169,7 @@ static void set_entry(Stack *stack) {
 #endif
 
 bool stack_create(Stack *stack, size_t size, StackFn entry, void *arg) {
-  size_t page = page_size();
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
   memset(stack, 0, sizeof *stack);
   stack->size = (size + page - 1) / page * page + page;
   int flags = MAP_PRIVATE | MAP_ANONYMOUS;

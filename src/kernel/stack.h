@@ -14,7 +14,7 @@
 #elif defined(__GLIBC__) || defined(NEAP_UCONTEXT)
 #define STACKS 1
 #define STACK_ASSEMBLER 0
-#include <ucontext.h>
+#  include <ucontext.h>
 #else
 #define STACKS 0
 #endif

@@ -201,6 +201,7 @@ void worker_check(lua_State *L, Core *core, Task *task) {
 static void sleep_on_stack(Core *core, Task *task) {
   Worker *self = core->worker, *to = self->back;
   if (UNLIKELY(core->debug)) debug_check_step(core, task);
+  if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) core->left = 0;
   task->stack = self;
   if (to)
     self->back = NULL;
