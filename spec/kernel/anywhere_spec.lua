@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+-- luacheck: no max line length (most of it is snippets)
 -- await wherever Lua code can run inside a task: below every function of the standard library that calls back, in
 -- coroutines of the user's own, and in all that nests.
 local neap = require "neap"

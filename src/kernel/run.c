@@ -242,10 +242,9 @@ RunOptions run_options(lua_State *L, Core *core, int arg) {
       luaL_argerror(L, arg, "field 'shutdown_grace': seconds, not negative, expected");
   }
   if (lua_getfield(L, arg, "stack_size") != LUA_TNIL) {
-    lua_Integer size = lua_tointeger(L, -1);
-    if (!lua_isinteger(L, -1) || size < STACK_LEAST || size > (lua_Integer)1 << 30)
+    o.stack_size = (size_t)lua_tointeger(L, -1);
+    if (!lua_isinteger(L, -1) || o.stack_size < STACK_LEAST || o.stack_size > 1 << 30)
       luaL_argerror(L, arg, "field 'stack_size': bytes, from 65536 to 2^30, expected");
-    o.stack_size = (size_t)size;
   }
   lua_pop(L, 4);
   return o;
@@ -321,8 +320,7 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
     debug = false;
   }
   if (options && !options->last) run_set_clock(core, options->clock);
-  if (options) core->debug = options->debug;
-  if (options) worker_set_size(core, options->stack_size);
+  if (options) core->debug = options->debug, worker_set_size(core, options->stack_size);
   lua_State *from = core->from;
   core->running = true;
   core->luv->mode = UV_RUN_DEFAULT;
