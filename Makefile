@@ -116,8 +116,9 @@ else
 	$(call given,$(script),$(call with,$(BUILD)) $(LUA) $(script),no spec/c/oom.c or spec/c/oom.lua)
 endif
 
-fuzz: all ## the stored random programs, compared with CPython 3.13
-	$(call given,$(wildcard spec/verify/fuzz/diff.py),$(call with,$(BUILD)) sh tools/fuzz $(ARGS),no spec/verify/fuzz/diff.py)
+fuzz: all ## the stored random programs, compared with CPython 3.13; then with every await parked
+	$(call given,$(wildcard spec/verify/fuzz/diff.py),for stress in '' park; do \
+	  $(call with,$(BUILD)) NEAP_STRESS=$$stress sh tools/fuzz $(ARGS) || exit 1; done,no spec/verify/fuzz/diff.py)
 
 # Inputs of clang's libFuzzer; what breaks stays in build/fuzz-bytes.
 fuzz-bytes: amalgamation ## reads, TLS records and addresses against models, inputs made by libFuzzer; SECONDS=8 ONLY=tls

@@ -314,6 +314,18 @@ describe("A parked stack", function()
     end)
   end)
 
+  it("lets neap.pcall pass the cancellation on", function()
+    run(function()
+      local task = neap.create_task(function()
+        coroutine.wrap(function() neap.pcall(await, neap.sleep(1000)) end)()
+        error "not reached"
+      end)
+      await(neap.sleep(1))
+      task:cancel()
+      loop.raises(neap.CancelledError, await, task)
+    end)
+  end)
+
   it("does not keep who starts a task at once", function()
     run(function()
       local order = {}

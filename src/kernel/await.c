@@ -128,7 +128,7 @@ static int k_pcall(lua_State *L, int status, lua_KContext context) {
     return lua_gettop(L); /* true, results */
   }
   Task *task = core->current;
-  if (task && task->co == L && task->cancels > 0 && fail_is(L, -1, FAIL_CANCELLED)) return lua_error(L);
+  if (task && task->cancels > 0 && fail_is(L, -1, FAIL_CANCELLED)) return lua_error(L);
   if (fail_is(L, -1, FAIL_INTERRUPT)) return lua_error(L);
   lua_pushboolean(L, 0);
   lua_insert(L, -2);

@@ -9,15 +9,24 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#ifdef __SANITIZE_ADDRESS__
 #define STACK_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define STACK_ASAN 1
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+#define STACK_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define STACK_TSAN 1
+#endif
+#endif
+#ifdef STACK_ASAN
 #  include <sanitizer/asan_interface.h>
 #endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-#define STACK_TSAN 1
+#ifdef STACK_TSAN
 #  include <sanitizer/tsan_interface.h>
 #endif
 #ifdef NEAP_VALGRIND
