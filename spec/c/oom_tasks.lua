@@ -27,6 +27,28 @@ virtual("tasks", function(neap, await, create_task)
   same(#own:get_stack(), 0)
 end)
 
+virtual("parked stacks", function(neap, await, create_task)
+  local function below(seconds, value)
+    return (("x"):gsub("x", function() return await(neap.sleep(seconds, value)) end))
+  end
+  local first = create_task(function() return below(0.2, "a") end)
+  local eager = create_task(function() return below(0.1, "e") end, {eager_start = true})
+  local gen = coroutine.wrap(function()
+    coroutine.yield(below(0.1, "g"))
+    local t = {2, 1}
+    table.sort(t, function(a, b) await(neap.sleep(0.1)) return a < b end)
+    return t[1]
+  end)
+  same(gen(), "g")
+  same(gen(), 1)
+  local second = create_task(function() return below(1, "never") end)
+  await(neap.sleep(0.1))
+  second:cancel()
+  is(select(2, pcall(await, second)), neap.CancelledError)
+  same(await(eager), "e")
+  same(await(first), "a")
+end)
+
 virtual("many tasks", function(neap, await, create_task)
   local sum, tasks = 0, {}
   for i = 1, 70 do

@@ -188,7 +188,7 @@ void worker_check(lua_State *L, Core *core, Task *task) {
   if (in_finalizer(L)) fail_raise(L, FAIL_RUNTIME, "await inside a finalizer (__gc)");
   if (core->held > 0) fail_raise(L, FAIL_RUNTIME, "await inside an exception handler");
   if (!STACKS) refuse(L, "C stacks cannot be switched on this platform");
-  if (!core->worker || core->closed) refuse(L, "there is no memory for C stacks");
+  if (!core->worker || core->closed) refuse(L, "there is not enough memory for C stacks");
   if (L == core->main || L == core->turner)
     fail_raise(L, FAIL_RUNTIME, "await on the Lua thread that runs the loop: a C library called back on it, not on the task's");
   if (list_empty(&core->idle)) worker_make(L, core);
