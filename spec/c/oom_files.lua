@@ -11,11 +11,12 @@ local path = os.tmpname()
 os.remove(path)
 path = "/dev/shm" .. path:match "/[^/]*$" -- where nothing waits for a disk
 
--- body(neap, await) in the loop; the file is gone afterwards.
+-- body(neap, await) in the loop; the file is gone afterwards. The grace is short: luv may lose an answer
+-- in other places too (it makes its texts of errors unprotected), and only the end of the run ends such a wait.
 local function in_loop(body)
   return function()
     local neap = require "neap"
-    local ok, err = pcall(neap.run, function() body(neap, neap.await) end)
+    local ok, err = pcall(neap.run, function() body(neap, neap.await) end, { shutdown_grace = 0.2 })
     os.remove(path)
     if not ok then error(err, 0) end
   end
