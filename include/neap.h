@@ -238,8 +238,8 @@ struct neap_wait {
  * abort, unless NULL, is called at once when the task is cancelled; then the task goes on, cancelled. With NULL
  * the cancellation waits for the wake-up. abort may also be called before neap_park suspends, when a cancellation
  * was pending. Where the coroutine cannot yield, neap_park sets the C stack aside, calls k itself and returns what that
- * returns: write `return neap_park(...)`. Raises where nobody can be suspended: outside tasks, in callbacks; before
- * anything has happened. */
+ * returns: write `return neap_park(...)`. A k that parks again nests there; some thousand times, then it is an error.
+ * Raises where nobody can be suspended: outside tasks, in callbacks; before anything has happened. */
 static inline int neap_park(lua_State *L, neap_wait *wait, lua_KFunction k, lua_KContext context);
 
 /* neap_wake: callback

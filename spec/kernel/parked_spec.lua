@@ -148,6 +148,107 @@ describe("A parked stack", function()
     end)
   end)
 
+  it("is that of the coroutine which awaits, whatever ran in between", function()
+    run(function()
+      local condition, tries = neap.Condition(), 0
+      local function predicate()
+        coroutine.wrap(function() await(neap.sleep(1)) end)()
+        tries = tries + 1
+        return tries == 3
+      end
+      local task = neap.create_task(coroutine.wrap(function()
+        local held <close> = await(condition:acquire())
+        return await(condition:wait_for(predicate)), "ended"
+      end))
+      for _ = 1, 2 do
+        await(neap.sleep(2))
+        local held <close> = await(condition:acquire())
+        condition:notify()
+      end
+      assert.same({ true, "ended" }, { await(task) })
+    end)
+  end)
+
+  it("is used once by a group that waits, however often it is cancelled", function()
+    run(function()
+      local task = neap.create_task(coroutine.wrap(function()
+        local group <close> = neap.TaskGroup()
+        group:create_task(function()
+          for _ = 1, 3000 do pcall(await, neap.sleep(1)) end
+        end)
+      end))
+      await(neap.sleep(0))
+      for _ = 1, 3000 do
+        task:cancel()
+        await(neap.sleep(1))
+      end
+      assert.is_true(neap.is(loop.failure(await, task), neap.CancelledError))
+    end, { stack_size = 65536 })
+  end)
+
+  it("stays when the next run wants stacks of another size", function()
+    local first, second = neap.Runner { clock = "virtual" }, neap.Runner { clock = "virtual", stack_size = 1 << 18 }
+    local order, task = {}, nil
+    first:run(function()
+      task = neap.create_task(function()
+        coroutine.wrap(function() await(neap.sleep(2)) end)()
+        order[#order + 1] = "parked"
+      end)
+      await(neap.sleep(1))
+    end)
+    second:run(function()
+      await(task)
+      order[#order + 1] = "other"
+    end)
+    assert.same({ "parked", "other" }, order)
+    second:close()
+    first:close()
+  end)
+
+  it("is shown by get_stack, the coroutine's frames first", function()
+    run(function()
+      local function inner() await(neap.sleep(1)) end
+      local task = neap.create_task(function()
+        local generate = coroutine.wrap(function() inner() end)
+        generate()
+      end)
+      await(neap.sleep(0))
+      local lines = {}
+      for _, frame in ipairs(task:get_stack()) do lines[#lines + 1] = frame.line end
+      local here = debug.getinfo(inner, "S").linedefined
+      assert.same({ here, here + 2, here + 3 }, lines)
+      assert.equal(1, #task:get_stack { limit = 1 })
+      await(task)
+    end)
+  end)
+
+  it("is there for a task that an exception handler starts at once", function()
+    local seen
+    local reports = loop.run_reports(function()
+      neap.set_exception_handler(function()
+        neap.create_task(function()
+          coroutine.wrap(function() await(neap.sleep(1)) end)()
+          seen = "parked"
+        end, { eager_start = true })
+      end)
+      neap.call_soon(error, "oops")
+      await(neap.sleep(2))
+    end)
+    assert.is_nil(reports.error)
+    assert.equal("parked", seen)
+  end)
+
+  it("is not overrun: an error tells that there is no room", function()
+    local function deeper()
+      return coroutine.wrap(function()
+        await(neap.sleep(0))
+        return (("a"):gsub("a", function() return deeper() end))
+      end)()
+    end
+    local err = loop.failure(neap.run, deeper, { stack_size = 65536 })
+    assert.matches("C stack overflow.-stack_size", tostring(err))
+  end)
+
   it("is refused in a finalizer and in an exception handler", function()
     local reports = {}
     local errors = {}

@@ -183,11 +183,14 @@ static int finish(lua_State *L, Core *core, Group *group) {
 
 static int k_exit(lua_State *L, int status, lua_KContext context);
 
-static int wait_members(lua_State *L, Core *core, Group *group, lua_KContext context) {
-  if (list_empty(&group->members)) return finish(L, core, group);
-  Task *task = wait_task(L, core);
+/* The last step: waits for the members, or gives the results of the body, or raises. */
+static int wait_members(lua_State *L, Core *core, Group *group, Task *task, lua_KContext results) {
+  if (list_empty(&group->members)) {
+    finish(L, core, group);
+    return (int)results;
+  }
   group->waiter = task;
-  return wait_park(L, core, task, wait_abort, k_exit, context);
+  return wait_park(L, core, task, wait_abort, k_exit, results);
 }
 
 /* context: how many values are results of the body, above AT_CANCELLED */
@@ -203,8 +206,7 @@ static int k_exit(lua_State *L, int status, lua_KContext context) {
     lua_replace(L, AT_CANCELLED);
     if (!group->aborting) abort_group(core, group);
   }
-  wait_members(L, core, group, context);
-  return (int)context;
+  return wait_members(L, core, group, core->current, context);
 }
 
 static int leave(lua_State *L, Core *core, Group *group, lua_KContext results) {
@@ -216,8 +218,7 @@ static int leave(lua_State *L, Core *core, Group *group, lua_KContext results) {
     }
     if (!group->aborting) abort_group(core, group);
   }
-  wait_members(L, core, group, results);
-  return (int)results;
+  return wait_members(L, core, group, list_empty(&group->members) ? NULL : wait_task(L, core), results);
 }
 
 /* __close(group, error) */

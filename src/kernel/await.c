@@ -55,11 +55,11 @@ static inline int dispatch(lua_State *L, Core *core, Task *task) {
   return head->type->await(L, core, head);
 }
 
-int await_value(lua_State *L, Core *core) { return dispatch(L, core, core->current); }
+int await_value(lua_State *L, Core *core) { return dispatch(L, core, wait_task(L, core)); }
 
 static int await_elsewhere(lua_State *L, Core *core) {
   lua_settop(L, 1);
-  if (core->current || run_active(core)) return dispatch(L, core, wait_task(L, core));
+  if (core->current || run_active(core)) return await_value(L, core);
   check_awaitable(L, 1);
   return run_await(L, core);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/guard.h"
 
+#include <string.h>
+
+#include "kernel/fail.h"
 #include "kernel/task.h"
 
 /* Is the function at the bottom of the coroutine's stack a task's? */
@@ -25,6 +28,22 @@ static int guarded_close(lua_State *L) {
   lua_insert(L, 1);
   lua_call(L, n, LUA_MULTRET);
   return lua_gettop(L);
+}
+
+/* Lua 5.4.4 and later tell so, in coroutines too: all options of lua_gc are invalid then. */
+static bool in_finalizer(lua_State *L) {
+  int running = lua_gc(L, LUA_GCISRUNNING);
+  if (running != 0) return running < 0;
+  lua_Debug frame;
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "n", &frame);
+    if (frame.name && strcmp(frame.namewhat, "metamethod") == 0 && strcmp(frame.name, "__gc") == 0) return true;
+  }
+  return false;
+}
+
+void guard_finalizer(lua_State *L, const char *what) {
+  if (in_finalizer(L)) fail_raise(L, FAIL_RUNTIME, "%s inside a finalizer (__gc)", what);
 }
 
 void guard_open(lua_State *L) {

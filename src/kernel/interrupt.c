@@ -15,6 +15,7 @@
 
 #include "kernel/fail.h"
 #include "kernel/task.h"
+#include "kernel/worker.h"
 
 static struct sigaction before; /* what was there; belongs to who took SIGINT */
 static _Atomic(Core *) interrupted; /* signals are the process's: the core whose run() took SIGINT */
@@ -87,6 +88,7 @@ void interrupt_return(Core *core, const struct sigaction *saved, bool ours) {
 void interrupt_give(Core *core) {
   if (atomic_load(&interrupted) != core) return;
   if (lua_gethook(core->from) == raise_interrupt) lua_sethook(core->from, NULL, 0, 0);
+  worker_unhook(core, raise_interrupt);
   struct sigaction now;
   if (sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_sigint) /* else a uv_signal has it by now */
     sigaction(SIGINT, &before, NULL);

@@ -9,6 +9,7 @@
 #include "kernel/coroutine.h"
 #include "kernel/deadlock.h"
 #include "kernel/fail.h"
+#include "kernel/guard.h"
 #include "kernel/host.h"
 #include "kernel/interrupt.h"
 #include "kernel/mailbox.h"
@@ -263,19 +264,10 @@ void run_check_clock(lua_State *L, Core *core, ClockMode clock) {
                names[clock]);
 }
 
-static void check_finalizer(lua_State *L, const char *what) {
-  lua_Debug frame;
-  for (int level = 1; lua_getstack(L, level, &frame); level++) {
-    lua_getinfo(L, "n", &frame);
-    if (frame.name && strcmp(frame.namewhat, "metamethod") == 0 && strcmp(frame.name, "__gc") == 0)
-      fail_raise(L, FAIL_RUNTIME, "%s inside a finalizer (__gc)", what);
-  }
-}
-
 void run_check(lua_State *L, Core *core, const char *what) {
   if (core->closed) fail_raise(L, FAIL_RUNTIME, "%s cannot be called: neap is closed", what);
   fork_check(L, core);
-  check_finalizer(L, what);
+  guard_finalizer(L, what);
   if (run_active(core) || core->current)
     fail_raise(L, FAIL_RUNTIME, "%s cannot be called while the loop is running", what);
 }

@@ -139,9 +139,10 @@ static int t_get_context(lua_State *L) {
   return 1;
 }
 
+/* Adds to the table at the top. */
 static void push_frames(lua_State *L, lua_State *co, int limit) {
   lua_Debug frame;
-  int n = 0;
+  int n = (int)lua_rawlen(L, -1);
   for (int level = 0; n < limit && lua_getstack(co, level, &frame); level++) {
     lua_getinfo(co, "Sln", &frame);
     if (frame.currentline <= 0) continue;
@@ -167,7 +168,9 @@ static int t_get_stack(lua_State *L) {
     if (lua_getfield(L, 2, "limit") != LUA_TNIL) limit = (int)luaL_checkinteger(L, -1);
   }
   lua_newtable(L);
-  if (task->co && task->started) push_frames(L, task->co, limit);
+  if (!task->co || !task->started) return 1;
+  if (task->parked && wait_thread(task) != task->co) push_frames(L, task->guest, limit);
+  push_frames(L, task->co, limit);
   return 1;
 }
 

@@ -46,6 +46,11 @@ void stack_adopt(Stack *stack);
 bool stack_create(Stack *stack, size_t size, StackFn entry, void *arg);
 void stack_destroy(Stack *stack); /* not the one that runs */
 
+/* Bytes left on `stack`, the one that runs. */
+static inline size_t stack_room(const Stack *stack) {
+  return (size_t)((const char *)__builtin_frame_address(0) - (const char *)stack->bottom);
+}
+
 /* Leaves `from`, the stack that runs, for `to`; returns when somebody switches to `from`. */
 void stack_switch(Stack *from, Stack *to);
 

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/worker.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "kernel/debug.h"
 #include "kernel/fail.h"
+#include "kernel/guard.h"
 #include "kernel/stack.h"
 #include "kernel/trace.h"
 
-enum { IDLE_LIMIT = 64 }; /* stacks kept for the next ones */
+enum {
+  IDLE_LIMIT = 64,  /* stacks kept for the next ones */
+  ROOM = 16 << 10   /* bytes of its stack that a task has left when it parks */
+};
 
 struct Worker {
   Stack stack;
@@ -115,10 +121,19 @@ bool worker_open(Core *core) {
   return true;
 }
 
+/* Is a stack parked? Then somebody must be there to drain, with memory or without. */
+static bool any_parked(const Core *core) {
+  list_each(link, &core->workers) {
+    if (list_empty(&container_of(link, Worker, link)->idle)) return true;
+  }
+  return false;
+}
+
 void worker_set_size(Core *core, size_t bytes) {
   if (core->stack_size == bytes || core->worker) return;
   core->stack_size = bytes;
-  while (!list_empty(&core->idle)) worker_delete(core, take_idle(core));
+  uint32_t keep = any_parked(core);
+  while (core->idle_count > keep) worker_delete(core, take_idle(core));
 }
 
 /* ---- draining ---- */
@@ -148,6 +163,9 @@ void worker_start(Core *core, Job *job) {
   Worker *self = core->worker, *back = self ? self : core->home, *worker = take_idle(core);
   Task *current = core->current;
   lua_State *from = core->from;
+  int held = core->held;
+  if (!self) core->turner = from;
+  core->held = 0; /* the step may park: its stack is not that of who reports */
   worker->start = job;
   worker->back = back;
   hand_over(core, worker);
@@ -155,6 +173,7 @@ void worker_start(Core *core, Job *job) {
   core->worker = self;
   core->from = from;
   core->current = current;
+  core->held = held;
 }
 
 /* ---- parking ---- */
@@ -164,7 +183,7 @@ static int refuse(lua_State *L, const char *why) {
   lua_Debug frame;
   for (int level = 1; lua_getstack(L, level, &frame); level++) {
     lua_getinfo(L, "Sn", &frame);
-    if (*frame.what != 'C' && (!frame.namewhat || *frame.namewhat != 'm')) continue;
+    if (*frame.what != 'C' && strcmp(frame.namewhat, "metamethod") != 0) continue;
     const char *name = frame.name ? frame.name : "?";
     trace_where(L, L, level + 1);
     return fail_raise(L, FAIL_RUNTIME, "await cannot suspend here: '%s', called at %s, is in between, and %s", name, lua_tostring(L, -1), why);
@@ -172,25 +191,14 @@ static int refuse(lua_State *L, const char *why) {
   return fail_raise(L, FAIL_RUNTIME, "await cannot suspend here: a C function is in between, and %s", why);
 }
 
-static bool in_finalizer(lua_State *L) {
-  int running = lua_gc(L, LUA_GCISRUNNING);
-  if (running < 0) return true; /* Lua 5.4.4 and later say so */
-  if (running > 0) return false;
-  lua_Debug frame;
-  for (int level = 1; lua_getstack(L, level, &frame); level++) {
-    lua_getinfo(L, "n", &frame);
-    if (frame.name && *frame.namewhat == 'm' && frame.name[0] == '_' && frame.name[2] == 'g') return true;
-  }
-  return false;
-}
-
 void worker_check(lua_State *L, Core *core, Task *task) {
-  if (in_finalizer(L)) fail_raise(L, FAIL_RUNTIME, "await inside a finalizer (__gc)");
+  guard_finalizer(L, "await");
   if (core->held > 0) fail_raise(L, FAIL_RUNTIME, "await inside an exception handler");
   if (!STACKS) refuse(L, "C stacks cannot be switched on this platform");
   if (!core->worker || core->closed) refuse(L, "there is not enough memory for C stacks");
   if (L == core->main || L == core->turner)
     fail_raise(L, FAIL_RUNTIME, "await on the Lua thread that runs the loop: a C library called back on it, not on the task's");
+  if (stack_room(&core->worker->stack) < ROOM) luaL_error(L, "C stack overflow: too many awaits are inside of each other (see stack_size)");
   if (list_empty(&core->idle)) worker_make(L, core);
   core->worker->open = false;
   task->aside = true;
@@ -220,6 +228,7 @@ int worker_park(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KCont
     return 0;
   }
   for (;;) {
+    task->guest = L; /* what ran since worker_check may have parked from elsewhere */
     sleep_on_stack(core, task);
     self->again = false;
     self->open = true;
@@ -239,6 +248,13 @@ void worker_resume(Core *core, Task *task) {
   core->from = to->L;
   stack_switch(&self->stack, &to->stack);
   woken(core, self);
+}
+
+void worker_unhook(Core *core, lua_Hook hook) {
+  list_each(link, &core->workers) {
+    lua_State *L = container_of(link, Worker, link)->L;
+    if (lua_gethook(L) == hook) lua_sethook(L, NULL, 0, 0);
+  }
 }
 
 /* ---- closing ---- */

@@ -39,6 +39,7 @@ static inline int wait_sleep(lua_State *L, Core *core, Task *task, lua_KFunction
 }
 
 void worker_resume(Core *core, Task *task);   /* the step of a task whose stack is parked */
+void worker_unhook(Core *core, lua_Hook hook); /* from the threads of all workers */
 void worker_start(Core *core, Job *job);      /* runs the job, a task's first step, at once on a stack of its own */
 
 #endif
