@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -74,6 +75,17 @@ static int f_async(lua_State *L) {
   lua_settop(L, 1);
   neap_pushasync(L, park_upvalue, 1);
   return 1;
+}
+
+/* ---- in the middle of something ---- */
+
+/* within(fn): has a block of its own while fn runs */
+static int f_within(lua_State *L) {
+  char *block = malloc(100);
+  lua_settop(L, 1);
+  int status = lua_pcall(L, 0, 0, 0);
+  free(block);
+  return status == LUA_OK ? 0 : lua_error(L);
 }
 
 /* ---- descriptors ---- */
@@ -162,6 +174,7 @@ const luaL_Reg probe_task_functions[] = {
     {"wake", f_wake},
     {"parked", f_parked},
     {"async", f_async},
+    {"within", f_within},
     {"wait_fd", f_wait_fd},
     {"pipe", f_pipe},
     {"socketpair", f_socketpair},

@@ -172,21 +172,43 @@ describe("await below", function()
     end)
   end
 
-  it("bears that the state is closed, wherever tasks are parked", function()
-    local texts = {}
-    for _, entry in ipairs(places) do
-      texts[#texts + 1] = ("neap.create_task(function() (function(act) %s end)(function() await(neap.sleep(1000)) end) end)"):format(entry[2])
+  it("ends with the state, wherever tasks are parked", function()
+    local texts, names = {}, {}
+    for i, entry in ipairs(places) do
+      texts[i] = ("task(%q, function(act) %s end)"):format(entry[1], entry[2])
+      names[i] = entry[1]
     end
-    assert.equal("closing\n", child.output(([[
+    table.sort(names)
+    local out = child.output(([[
       local neap = require "neap"
       local await = neap.await
+      local ended, names = {}, {}
+      local function task(name, place)
+        neap.create_task(function()
+          local whole <close> = setmetatable({}, { __close = function() ended[name] = ended[name] == "halfway" end })
+          string.gsub("x", "x", function() -- so that all are parked
+            place(function()
+              local _, err = pcall(await, neap.sleep(1000))
+              if tostring(err) == "CancelledError: the state is closing" then ended[name] = "halfway" end
+              error(err, 0)
+            end)
+          end)
+        end)
+      end
+      local last = setmetatable({}, { __gc = function()
+        for name, whole in pairs(ended) do names[#names + 1] = whole == true and name or name .. " halfway" end
+        table.sort(names)
+        print(table.concat(names, "\n"))
+      end })
       neap.run(function()
         %s
         await(neap.sleep(0.01))
         print "closing"
         table.sort({ 2, 1 }, function() await(neap.sleep(0)) os.exit(0, true) end)
       end)
-    ]]):format(table.concat(texts, "\n"))))
+      print(last)
+    ]]):format(table.concat(texts, "\n")))
+    assert.equal("closing\n" .. table.concat(names, "\n") .. "\n", out)
   end)
 end)
 

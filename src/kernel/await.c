@@ -13,6 +13,7 @@
 Task *wait_task(lua_State *L, Core *core) {
   Task *task = core->current;
   if (UNLIKELY(!task)) fail_raise(L, FAIL_RUNTIME, "await outside a task: in a callback of the loop");
+  if (UNLIKELY(core->closer)) worker_refuse(L, core, task);
   if (UNLIKELY(task->co != L || !lua_isyieldable(L))) worker_check(L, core, task);
   return task;
 }

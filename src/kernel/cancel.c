@@ -77,6 +77,20 @@ void task_cancel_new(Core *core, Task *task) {
   }
 }
 
+/* The continuation of an await of a future bears that it is not done, and what is awaited is not to be cancelled:
+ * it is unwound in its turn, or was never more than Lua's memory. */
+bool wait_give_up(Core *core, Task *task) {
+  bool undone = true;
+  if (wait_pending(task) && task->wait.abort != future_abort_await)
+    undone = task->wait.abort && task->wait.abort(core, task, NULL, 0) && !wait_pending(task);
+  list_remove(&task->wait.job.link);
+  task->wait.abort = NULL;
+  task->must_cancel = task->parked = false;
+  task->throwing = true;
+  task->cancels++;
+  return undone;
+}
+
 uint32_t task_uncancel(Task *task) {
   if (task->cancels > 0 && --task->cancels == 0) task->must_cancel = task->insist = false;
   return task->cancels;

@@ -112,6 +112,9 @@ struct Core {
   Link idle;           /* Workers */
   Link workers;        /* all */
   uint32_t idle_count;
+  Worker *closer;      /* borrowed: while the state closes, whose stack unwinds the others; then every await raises */
+  int refused;         /* awaits of the stack that is unwound */
+  const void *watch;   /* borrowed: the object whose finalizer does it */
   size_t stack_size;   /* bytes, of the next one */
 };
 

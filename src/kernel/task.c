@@ -369,7 +369,9 @@ void wait_push_error(lua_State *L, Core *core, Task *task) {
     slot = future->flags & FUTURE_WAIT_MESSAGE ? SLOT_WAIT_MESSAGE : 0;
   else if (future->flags & FUTURE_MESSAGE)
     slot = SLOT_MESSAGE;
-  if (slot) {
+  if (UNLIKELY(core->closer)) {
+    lua_pushliteral(L, "the state is closing");
+  } else if (slot) {
     task_push(L, core, task);
     slot_push(L, -1, future, slot);
     lua_remove(L, -2);

@@ -106,6 +106,8 @@ int wait_sleep_on(lua_State *L, Core *core, lua_KFunction k, lua_KContext contex
 /* Was the wait cancelled, or the task since? Then the continuation undoes and calls wait_raise. */
 static inline bool wait_cancelled(const Task *task) { return task->throwing || task->wait_state == WAIT_CANCELLED; }
 int wait_raise(lua_State *L, Core *core, Task *task); /* the CancelledError */
+/* The state closes: undoes the wait, for k to be called and to raise; false: it cannot be undone, raise without. */
+bool wait_give_up(Core *core, Task *task);
 void wait_push_error(lua_State *L, Core *core, Task *task);
 void wait_keep_error(lua_State *L, Core *core); /* pushes it, or the error that there is no memory; never raises */
 

@@ -7,6 +7,8 @@
 #include "kernel/debug.h"
 #include "kernel/fail.h"
 #include "kernel/guard.h"
+#include "kernel/host.h"
+#include "kernel/report.h"
 #include "kernel/stack.h"
 #include "kernel/trace.h"
 
@@ -24,6 +26,7 @@ struct Worker {
   Link link;     /* in core->workers */
   Job *start;    /* what to run when it wakes; NULL: it drains */
   Worker *back;  /* who waits for the end of `start`'s step, or for a park */
+  Task *task;    /* borrowed: what is parked here; NULL: nothing */
   bool again;    /* the continuation called wait_park, and returned for it */
   bool open;     /* a continuation runs, and has awaited nothing anew */
   lua_KFunction k; /* `again`: the next */
@@ -70,7 +73,7 @@ static void work(void *arg) {
     woken(core, self);
     core_jobs(core);
     rest_as_idle(core, self);
-    stack_switch(&self->stack, &core->home->stack);
+    stack_switch(&self->stack, &(core->closer ? core->closer : core->home)->stack);
   }
 }
 
@@ -176,6 +179,83 @@ void worker_start(Core *core, Job *job) {
   core->held = held;
 }
 
+/* ---- the state closes ---- */
+
+enum { REFUSALS_LIMIT = 1000 }; /* awaits that a stack may try while it is unwound */
+
+/* Returns when the worker rests; or, false, when its task does not end. */
+static bool unwind(Core *core, Worker *worker) {
+  Task *task = worker->task;
+  worker->task = NULL;
+  task->stack = NULL;
+  core->current = task;
+  core->worker = worker;
+  core->from = worker->L;
+  core->left = core->held = core->refused = 0;
+  stack_switch(&core->closer->stack, &worker->stack);
+  return !list_empty(&worker->idle);
+}
+
+/* From the stack that closes the state, which stays where it is. How many did not end. */
+static int unwind_all(Core *core) {
+  Worker *self = core->worker;
+  Task *current = core->current;
+  lua_State *from = core->from;
+  Core *draining = core_draining;
+  int mode = core->luv->mode, left = core->left, held = core->held, lost = 0;
+  core_draining = NULL;               /* await takes the long way, and looks */
+  core->luv->mode = UV_RUN_DEFAULT; /* nobody turns the loop */
+  core->closer = self ? self : core->home;
+  if (!self) stack_adopt(&core->home->stack);
+  list_each(link, &core->workers) {
+    Worker *worker = container_of(link, Worker, link);
+    if (worker->task && !future_done(&worker->task->future)) lost += !unwind(core, worker); /* else run() has given it up */
+  }
+  core->closer = NULL;
+  core->luv->mode = mode;
+  core_draining = draining;
+  core->worker = self;
+  core->current = current;
+  core->from = from;
+  core->left = left;
+  core->held = held;
+  return lost;
+}
+
+int worker_refuse(lua_State *L, Core *core, Task *task) {
+  Worker *self = core->worker;
+  if (++core->refused > REFUSALS_LIMIT) stack_switch(&self->stack, &core->closer->stack); /* for good */
+  return wait_raise(L, core, task);
+}
+
+static const char watch_key = 0;      /* registry: the object */
+static const char watch_meta_key = 0; /* registry: its metatable */
+
+/* An object's time has come: it is an old one, which others have followed, or the state closes. */
+static int on_watch(lua_State *L) {
+  Core **it = lua_touserdata(L, 1), *core = *it;
+  if (it != core->watch || core->closed || core->closer || core->forks != fork_count()) return 0;
+  int lost = unwind_all(core);
+  if (lost > 0) report_text(L, core, "the state closes with tasks that cannot be ended: %d; what C functions hold in them is lost", lost);
+  return 0;
+}
+
+static void watch_closing(lua_State *L, Core *core) {
+  Core **it = lua_newuserdatauv(L, sizeof *it, 0);
+  *it = core;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &watch_meta_key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, on_watch);
+    lua_setfield(L, -2, "__gc");
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &watch_meta_key);
+  }
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &watch_key);
+  core->watch = it;
+}
+
 /* ---- parking ---- */
 
 /* The C function that is in the way, where stacks cannot be parked, with the Lua line that called it. */
@@ -200,6 +280,7 @@ void worker_check(lua_State *L, Core *core, Task *task) {
     fail_raise(L, FAIL_RUNTIME, "await on the Lua thread that runs the loop: a C library called back on it, not on the task's");
   if (stack_room(&core->worker->stack) < ROOM) luaL_error(L, "C stack overflow: too many awaits are inside of each other (see stack_size)");
   if (list_empty(&core->idle)) worker_make(L, core);
+  watch_closing(L, core);
   core->worker->open = false;
   task->aside = true;
   task->guest = L;
@@ -211,6 +292,7 @@ static void sleep_on_stack(Core *core, Task *task) {
   if (UNLIKELY(core->debug)) debug_check_step(core, task);
   if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) core->left = 0;
   task->stack = self;
+  self->task = task;
   if (to)
     self->back = NULL;
   else
@@ -229,7 +311,9 @@ int worker_park(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KCont
   }
   for (;;) {
     task->guest = L; /* what ran since worker_check may have parked from elsewhere */
+    if (UNLIKELY(core->closer)) return wait_give_up(core, task), wait_raise(L, core, task);
     sleep_on_stack(core, task);
+    if (UNLIKELY(core->closer) && !wait_give_up(core, task)) return wait_raise(L, core, task);
     self->again = false;
     self->open = true;
     int results = k(L, LUA_YIELD, context);
@@ -243,6 +327,7 @@ int worker_park(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KCont
 void worker_resume(Core *core, Task *task) {
   Worker *self = core->worker, *to = task->stack;
   task->stack = NULL;
+  to->task = NULL;
   rest_as_idle(core, self);
   core->worker = to;
   core->from = to->L;

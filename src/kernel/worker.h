@@ -10,7 +10,11 @@
  * stack that called it: home. A step that runs at once (create_task with eager_start) has a worker of its
  * own, so that it may park without parking who started it.
  *
- * An await that yields costs nothing for this, but two switches for each slice. */
+ * An await that yields costs nothing for this, but two switches for each slice.
+ *
+ * When the state closes what is parked is unwound, for C functions may hold what only they can free. That must come
+ * before any finalizer of what they use, so each park makes an object whose finalizer is the first of those: they
+ * run in the reverse order. What is parked is switched to one by one, its await raises, and so does every other. */
 #ifndef NEAP_KERNEL_WORKER_H
 #define NEAP_KERNEL_WORKER_H
 
@@ -19,6 +23,9 @@
 bool worker_open(Core *core);                   /* false: no memory */
 void worker_set_size(Core *core, size_t bytes); /* of the stacks made from now on */
 void worker_close(Core *core);                  /* frees the stacks, but for the one that runs */
+
+/* In place of an await while the state closes: raises. */
+int worker_refuse(lua_State *L, Core *core, Task *task);
 
 void core_jobs(Core *core);    /* in loop.c: runs the jobs of the slice */
 void worker_drain(Core *core); /* core_jobs on a worker's stack; without memory for one, on this */
