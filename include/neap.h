@@ -239,6 +239,7 @@ struct neap_wait {
  * the cancellation waits for the wake-up. abort may also be called before neap_park suspends, when a cancellation
  * was pending. Where the coroutine cannot yield, neap_park sets the C stack aside, calls k itself and returns what that
  * returns: write `return neap_park(...)`. A k that parks again nests there; some thousand times, then it is an error.
+ * A state that closes meanwhile cancels such a task; without an abort the wait is given up, and k not called.
  * Raises where nobody can be suspended: outside tasks, in callbacks; before anything has happened. */
 static inline int neap_park(lua_State *L, neap_wait *wait, lua_KFunction k, lua_KContext context);
 

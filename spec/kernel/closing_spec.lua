@@ -57,7 +57,7 @@ describe("A parked stack, when the state closes,", function()
   end
 
   it("frees what C functions hold", function()
-    assert.equal(lines("closed\t" .. CANCELLED), output [[
+    assert.equal(lines("closed\t" .. CANCELLED, "true\t" .. CANCELLED, "false\t" .. CANCELLED), output [[
       local probe = require "spec.probe"
       for i = 1, 3 do
         neap.create_task(function()
@@ -65,6 +65,9 @@ describe("A parked stack, when the state closes,", function()
         end)
       end
       park(say "closed", function() probe.within(function() probe.park(probe.wait(true)) end) end)
+      for _, abort in ipairs { true, false } do
+        park(say(abort), function() probe.park_kept(probe.wait(abort)) probe.park(probe.wait(abort)) end)
+      end
       go()
       ]])
   end)

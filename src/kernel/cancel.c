@@ -84,6 +84,7 @@ bool wait_give_up(Core *core, Task *task) {
   if (wait_pending(task) && task->wait.abort != future_abort_await)
     undone = task->wait.abort && task->wait.abort(core, task, NULL, 0) && !wait_pending(task);
   list_remove(&task->wait.job.link);
+  if (wait_pending(task)) task->wait_state = WAIT_DONE; /* nobody posts it */
   task->wait.abort = NULL;
   task->must_cancel = task->parked = false;
   task->throwing = true;
