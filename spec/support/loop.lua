@@ -48,9 +48,9 @@ local function execute(body, options)
   options = options or {}
   local before, reports = handles(), {}
   local settings = { clock = options.clock or "virtual", debug = options.debug or false,
-    shutdown_grace = options.shutdown_grace, stack_size = options.stack_size }
+    shutdown_grace = options.shutdown_grace, stack_size = options.stack_size, step_limit = options.step_limit }
   neap.set_exception_handler(function(context)
-    local slow = tostring(context.message):match "^a step of task (%S+) took" -- on a busy machine any may be
+    local slow = tostring(context.message):match "^a step of task (%S+) %a+ " -- on a busy machine any may be
     if not slow or slow == options.slow then reports[#reports + 1] = context end
   end)
   local results = table.pack(pcall(neap.run, function() return body(reports) end, settings))

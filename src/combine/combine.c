@@ -2,6 +2,7 @@
 #include "combine/combine.h"
 
 void combine_open(lua_State *L, Core *core) {
+  limit_open(L, core);
   functions_open(L, core, gather_functions);
   functions_open(L, core, shield_functions);
   functions_open(L, core, wait_functions);

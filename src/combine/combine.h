@@ -10,6 +10,10 @@ extern const Type scope_type, group_type, member_type, as_completed_type, wait_s
 extern const luaL_Reg gather_functions[], shield_functions[], wait_functions[], wait_for_functions[],
     as_completed_functions[], timeout_functions[], taskgroup_functions[];
 
+Future *gather_of(Job *job);     /* the gather that waits for the future whose callback this is; NULL: none does */
+Task *taskgroup_parent(Job *job); /* the same for the task of a TaskGroup */
+
+void limit_open(lua_State *L, Core *core); /* what time limits do to a step that does not await */
 void combine_open(lua_State *L, Core *core); /* into the module table at the top */
 
 #endif

@@ -111,6 +111,10 @@ static void on_child(Core *core, Job *job) {
   if (gather->finished == gather->distinct) anchor_delete(core, gather->anchor);
 }
 
+Future *gather_of(Job *job) {
+  return job->run == on_child ? &((Gather *)container_of(job, Watch, job)->owner)->future : NULL;
+}
+
 static bool gather_cancel(Core *core, Future *future, lua_State *L, int index, int message) {
   Gather *gather = (Gather *)future;
   if (future_done(future)) {

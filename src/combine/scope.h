@@ -15,6 +15,7 @@ typedef struct {
   uint32_t anchor;    /* 0: none; held while the timer is armed */
   uint32_t cancelling; /* of the task, when the scope was entered */
   ScopeState state;
+  bool watched;        /* the watchdog is wanted for it */
 } Scope;
 
 /* Pushes a scope of no task yet. */
@@ -27,6 +28,14 @@ void scope_arm(lua_State *L, Core *core, Scope *scope, int index); /* the scope 
 /* Leaves the scope; true: the error at `error` (0: none) is its cancellation, and a TimeoutError is
  * to be raised instead. */
 bool scope_exit(lua_State *L, Core *core, Scope *scope, int error);
+
+/* The watchdog is wanted while the scope is armed, until it is left. */
+void scope_watch(Core *core, Scope *scope);
+void scope_unwatch(Core *core, Scope *scope);
+
+/* The scope whose time limit this job is; NULL: it is none. */
+Scope *scope_of(Job *job);
+void scope_expire(Core *core, Scope *scope); /* its time is up, though the loop has not come to it */
 
 double check_deadline(lua_State *L, int arg); /* seconds, or NaN for nil */
 

@@ -95,6 +95,8 @@ static void on_member_done(Core *core, Job *job) {
   anchor_delete(core, member->anchor);
 }
 
+Task *taskgroup_parent(Job *job) { return job->run == on_member_done ? container_of(job, Member, job)->group->parent : NULL; }
+
 /* task = group:create_task(awaitable [, options]) */
 static int g_create_task(lua_State *L) {
   Core *core = core_of(L);

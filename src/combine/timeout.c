@@ -5,6 +5,7 @@
 #include "combine/scope.h"
 #include "kernel/fail.h"
 #include "kernel/pool.h"
+#include "kernel/watchdog.h"
 
 static void unanchor(Core *core, Scope *scope) {
   if (scope->anchor) anchor_delete(core, scope->anchor);
@@ -16,6 +17,26 @@ static void on_timeout(Core *core, Job *job) {
   future_cancel(core, &scope->task->future, NULL, 0, 0);
   scope->state = SCOPE_EXPIRING;
   unanchor(core, scope);
+}
+
+Scope *scope_of(Job *job) { return job->run == on_timeout ? container_of(job, Scope, timer.job) : NULL; }
+
+void scope_expire(Core *core, Scope *scope) {
+  timer_disarm(core, &scope->timer);
+  on_timeout(core, &scope->timer.job);
+}
+
+void scope_watch(Core *core, Scope *scope) {
+  if (scope->watched || core->clock != CLOCK_REAL) return;
+  scope->watched = true;
+  watchdog_want(core);
+}
+
+void scope_unwatch(Core *core, Scope *scope) {
+  if (!scope->watched) return;
+  scope->watched = false;
+  watchdog_release(core);
+  if (UNLIKELY(core->watchdog && core->watchdog->reason == scope)) core->watchdog->reason = NULL;
 }
 
 Scope *scope_make(lua_State *L, Core *core, const Type *type, double when) {
@@ -41,6 +62,7 @@ void scope_arm(lua_State *L, Core *core, Scope *scope, int index) {
   anchors_reserve(L, core, 1);
   timer_reserve(L, core);
   scope->anchor = anchor_new(L, core, index);
+  scope_watch(core, scope);
   uint64_t when = deadline_at(scope->when);
   if (when <= core_now(core))
     job_post(core, &scope->timer.job);
@@ -51,6 +73,7 @@ void scope_arm(lua_State *L, Core *core, Scope *scope, int index) {
 bool scope_exit(lua_State *L, Core *core, Scope *scope, int error) {
   timer_disarm(core, &scope->timer);
   unanchor(core, scope);
+  scope_unwatch(core, scope);
   if (scope->state == SCOPE_ACTIVE) scope->state = SCOPE_EXITED;
   if (scope->state != SCOPE_EXPIRING) return false;
   scope->state = SCOPE_EXPIRED;
@@ -181,6 +204,7 @@ static void purge(Core *core, Head *head) {
   Scope *scope = (Scope *)head;
   timer_disarm(core, &scope->timer);
   unanchor(core, scope);
+  scope_unwatch(core, scope);
 }
 
 const Type scope_type = {.name = "neap.Timeout", .methods = methods, .metamethods = metamethods, .purge = purge, .meta = SERVICE_SCOPE};

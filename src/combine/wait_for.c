@@ -89,6 +89,7 @@ static int wait_for_await(lua_State *L, Core *core, Head *head) {
   await_push_function(L, core);
   lua_getiuservalue(L, 1, 1);
   timer_arm(core, &scope->timer, deadline_in(core, scope->when));
+  scope_watch(core, scope);
   return k_limited(L, lua_pcallk(L, 1, LUA_MULTRET, 0, 0, k_limited), 0);
 }
 

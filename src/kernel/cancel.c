@@ -2,6 +2,7 @@
  * Cancelling a task cancels what it awaits: along a chain of tasks the last one. */
 #include "kernel/await.h"
 #include "kernel/task.h"
+#include "kernel/watchdog.h"
 
 /* The task that this one awaits, if it is not done: it is cancelled in its place, which always is
  * accepted. */
@@ -19,6 +20,7 @@ static void cancel_last(Core *core, Task *task, lua_State *L, int index, int mes
   else
     task->future.flags &= (uint8_t)~FUTURE_MESSAGE;
   task->must_cancel = true;
+  if (UNLIKELY(task == core->current)) watchdog_once(core);
 }
 
 /* Of tasks that await each other one is cancelled alone, not through what it awaits. */

@@ -104,7 +104,15 @@ struct Core {
   uint64_t budget;     /* hrtime at which drain() gives up its turn; 0: none */
   unsigned lost;       /* requests of the loop that never end, since only the parent of a fork has the threads */
   unsigned forks;      /* of the process, when the loop was made or mended */
-  int left;            /* jobs of this slice */
+  int left;            /* jobs of this slice; the watchdog's thread reads it */
+  uint32_t turn;       /* drains, while there is a watchdog: counted at their begin and end, so odd inside of them */
+  uint32_t wanted;     /* of the watchdog: time limits that run, slices, limits of steps */
+  uint32_t sliced;     /* tasks that have slices */
+  uint64_t step_limit; /* nanoseconds after which a step is reported while it runs; 0: never */
+  uint64_t grace_over; /* hrtime after which run(), which ends, insists */
+  const char *library;   /* borrowed: a string of the registry; how the names of our own Lua chunks begin; NULL: not known */
+  struct Watchdog *watchdog; /* block; NULL while nobody ever wanted it */
+  void (*overstayed)(lua_State *L, Core *core); /* a step has used more time than it may, and is just now at an instruction of L */
   int held;            /* Lua code of reports runs: nothing may park */
   Worker *home;        /* block: stands for the stack that the loop is on */
   Worker *worker;      /* borrowed: whose stack runs; NULL: home */
@@ -131,6 +139,8 @@ bool core_advance(Core *core);        /* virtual clock: jump to the next deadlin
 void core_nudge(Core *core);           /* makes a blocked poll return; from any thread */
 void core_throw(lua_State *L, Core *core); /* pops a KeyboardInterrupt; the loop is left */
 void core_interrupt(Core *core);      /* from a signal handler: wakes the loop */
+
+static inline void core_set_left(Core *core, int jobs) { __atomic_store_n(&core->left, jobs, __ATOMIC_RELAXED); }
 
 static inline void job_post(Core *core, Job *job) {
   if (list_empty(&core->ready)) core_wake(core);

@@ -31,7 +31,7 @@ static int guarded_close(lua_State *L) {
 }
 
 /* Lua 5.4.4 and later tell so, in coroutines too: all options of lua_gc are invalid then. */
-static bool in_finalizer(lua_State *L) {
+bool guard_in_finalizer(lua_State *L) {
   int running = lua_gc(L, LUA_GCISRUNNING);
   if (running != 0) return running < 0;
   lua_Debug frame;
@@ -43,7 +43,7 @@ static bool in_finalizer(lua_State *L) {
 }
 
 void guard_finalizer(lua_State *L, const char *what) {
-  if (in_finalizer(L)) fail_raise(L, FAIL_RUNTIME, "%s inside a finalizer (__gc)", what);
+  if (guard_in_finalizer(L)) fail_raise(L, FAIL_RUNTIME, "%s inside a finalizer (__gc)", what);
 }
 
 void guard_open(lua_State *L) {

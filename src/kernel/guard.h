@@ -10,6 +10,7 @@
 void guard_open(lua_State *L);
 
 /* Raises if L runs a finalizer: nothing may wait there. */
+bool guard_in_finalizer(lua_State *L);
 void guard_finalizer(lua_State *L, const char *what);
 
 #endif

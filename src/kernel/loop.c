@@ -12,6 +12,7 @@
 #include "kernel/outside.h"
 #include "kernel/report.h"
 #include "kernel/step.h"
+#include "kernel/watchdog.h"
 #include "kernel/worker.h"
 
 enum { SLICE = 128 }; /* jobs between two polls; a poll costs about as much as one switch */
@@ -112,7 +113,7 @@ void core_jobs(Core *core) {
       return;
     }
     if (UNLIKELY(core->stress_gc)) lua_gc(core->from, LUA_GCCOLLECT, 0);
-    core->left--;
+    core_set_left(core, core->left - 1);
     if (LIKELY(job->run == task_step))
       task_run(core, container_of(job, Task, wait.job), 0);
     else
@@ -127,12 +128,14 @@ static void drain(Core *core) {
   Core *outer = core_draining; /* another state's, if its task turned this loop */
   core_draining = core;
   core->draining = true;
-  core->left = SLICE;
+  core_set_left(core, SLICE);
+  if (core->watchdog) watchdog_enter(core);
   if (core->clock == CLOCK_REAL && !heap_empty(&core->timers)) core->now = uv_hrtime();
   worker_drain(core);
   if (!list_empty(&core->orphans) && core->clock == CLOCK_REAL)
     core_call(core, call_report_orphans, 0, "an error that was never retrieved is lost");
   core->draining = false;
+  if (core->watchdog) watchdog_leave(core);
   core_draining = outer;
   if (core->closed) return; /* os.exit(code, true) in a task */
   if (list_empty(&core->ready)) uv_idle_stop(&core->handles->idle);
@@ -237,6 +240,7 @@ void loop_close(Core *core) {
   Handles *handles = core->handles;
   if (handles) outside_close(core);
   core->closed = true;
+  watchdog_close(core);
   worker_close(core);
   if (!handles) return;
   core->handles = NULL;

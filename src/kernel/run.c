@@ -14,8 +14,8 @@
 #include "kernel/interrupt.h"
 #include "kernel/mailbox.h"
 #include "kernel/report.h"
-#include "kernel/stack.h"
 #include "kernel/trace.h"
+#include "kernel/watchdog.h"
 #include "kernel/worker.h"
 
 bool run_active(const Core *core) { return core->running || core->draining || core->luv->mode != -1; }
@@ -201,6 +201,8 @@ static int finish_tasks(lua_State *L, Core *core, double grace) {
       job_post(core, &end.over.job);
     core->until_empty = true;
     core->ignoring = 0;
+    core->grace_over = uv_hrtime() + deadline_at(grace);
+    watchdog_want(core);
     int raised = 0;
     for (Left left; core->live > core->ignoring && (left = turn_protected(L, core, &end.given_up)) != LEFT_DONE;) {
       if (left == LEFT_RAISED && (lua_pop(L, 1), ++raised == RAISED_LIMIT)) break;
@@ -209,6 +211,7 @@ static int finish_tasks(lua_State *L, Core *core, double grace) {
       if (left == LEFT_DEADLOCK && !insist_all(core)) break;
     }
     core->until_empty = false;
+    watchdog_release(core);
     timer_disarm(core, &end.over);
     if (core->live > 0) status = try(L, core, raise_ignored, 0);
     uint32_t slot = 0;
@@ -222,34 +225,6 @@ static int finish_tasks(lua_State *L, Core *core, double grace) {
 }
 
 /* ---- entering ---- */
-
-enum { GRACE = 10 }; /* seconds a task may take to end when run() does, before cancellation repeats */
-
-RunOptions run_options(lua_State *L, Core *core, int arg) {
-  RunOptions o = {GRACE, CLOCK_REAL, core->debug, STACK_USUAL, false};
-  if (lua_isnoneornil(L, arg)) return o;
-  luaL_checktype(L, arg, LUA_TTABLE);
-  if (lua_getfield(L, arg, "clock") != LUA_TNIL) {
-    const char *clock = lua_tostring(L, -1);
-    if (clock && strcmp(clock, "virtual") == 0)
-      o.clock = CLOCK_VIRTUAL;
-    else if (!clock || strcmp(clock, "real") != 0)
-      luaL_argerror(L, arg, "field 'clock': \"real\" or \"virtual\" expected");
-  }
-  if (lua_getfield(L, arg, "debug") != LUA_TNIL) o.debug = lua_toboolean(L, -1);
-  if (lua_getfield(L, arg, "shutdown_grace") != LUA_TNIL) {
-    o.grace = lua_tonumber(L, -1);
-    if (lua_type(L, -1) != LUA_TNUMBER || !(o.grace >= 0 && o.grace < 1e9))
-      luaL_argerror(L, arg, "field 'shutdown_grace': seconds, not negative, expected");
-  }
-  if (lua_getfield(L, arg, "stack_size") != LUA_TNIL) {
-    o.stack_size = (size_t)lua_tointeger(L, -1);
-    if (!lua_isinteger(L, -1) || o.stack_size < STACK_LEAST || o.stack_size > 1 << 30)
-      luaL_argerror(L, arg, "field 'stack_size': bytes, from 65536 to 2^30, expected");
-  }
-  lua_pop(L, 4);
-  return o;
-}
 
 void run_set_clock(Core *core, ClockMode clock) {
   core->clock = clock;
@@ -304,15 +279,21 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
   ClockMode clock = core->clock;
   uint64_t now = core->now;
   bool debug = core->debug;
+  uint64_t step_limit = core->step_limit;
   int handler = options ? handler_copy(L, core) : LUA_NOREF;
   core->interrupts = core->interrupts_seen = 0;
   interrupt_take(L, core); /* may raise; from here on nothing does, until all is as it was */
   if (options && options->last) {
     clock = CLOCK_REAL;
     debug = false;
+    step_limit = 0;
   }
   if (options && !options->last) run_set_clock(core, options->clock);
-  if (options) core->debug = options->debug, worker_set_size(core, options->stack_size);
+  if (options) {
+    core->debug = options->debug;
+    worker_set_size(core, options->stack_size);
+    if (options->step_limit != core->step_limit) run_set_step_limit(core, options->step_limit);
+  }
   lua_State *from = core->from;
   core->running = true;
   core->luv->mode = UV_RUN_DEFAULT;
@@ -333,6 +314,7 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
     core->clock = clock;
     if (clock == CLOCK_VIRTUAL) core->now = now; /* a runner's, which goes on */
     core->debug = debug;
+    if (step_limit != core->step_limit) run_set_step_limit(core, step_limit);
   }
   bool pressed = core->interrupts > 0;
   core->luv->mode = -1;
@@ -360,7 +342,7 @@ static int f_get_debug(lua_State *L) {
   return 1;
 }
 
-/* ... = run(awaitable [, {debug =, clock =, shutdown_grace =, stack_size =}]) */
+/* ... = run(awaitable [, {debug =, clock =, shutdown_grace =, stack_size =, step_limit =}]) */
 static int f_run(lua_State *L) {
   Core *core = core_of(L);
   run_check(L, core, "run()");
@@ -385,7 +367,8 @@ int run_function(lua_State *L) {
 }
 
 int run_end(lua_State *L, Core *core) {
-  RunOptions options = {GRACE, CLOCK_REAL, core->debug, STACK_USUAL, true};
+  RunOptions options = run_defaults(core);
+  options.last = true;
   return run_enter(L, core, 0, &options);
 }
 

@@ -11,6 +11,7 @@ typedef struct {
   ClockMode clock;
   bool debug;
   size_t stack_size;
+  uint64_t step_limit; /* nanoseconds; 0: none */
   bool last; /* Runner:close(): afterwards the clock is the real one, and debug mode is off */
 } RunOptions;
 
@@ -19,8 +20,10 @@ extern const Type runner_type;
 
 bool run_active(const Core *core);             /* is the loop running, by us or by uv.run? */
 void run_check(lua_State *L, Core *core, const char *what); /* may `what` enter the loop here? or raises */
+RunOptions run_defaults(const Core *core);
 RunOptions run_options(lua_State *L, Core *core, int arg); /* of the table, or the defaults */
 void run_set_clock(Core *core, ClockMode clock);
+void run_set_step_limit(Core *core, uint64_t limit);
 void run_check_clock(lua_State *L, Core *core, ClockMode clock); /* raises if timers of another clock are pending */
 
 /* Runs the future at `index`, alone at the top, or (0) none; with options also ends everything else.

@@ -50,6 +50,7 @@ static int runner_run(lua_State *L) {
     run_set_clock(core, clock);
   }
   core->debug = runner->options.debug;
+  if (runner->options.step_limit != core->step_limit) run_set_step_limit(core, runner->options.step_limit);
   runner->used = true;
   if (future_test(L, 2)) return run_enter(L, core, 2, NULL);
   lua_createtable(L, 0, 1);

@@ -7,6 +7,10 @@
 #include "kernel/deadlock.h"
 #include "kernel/fail.h"
 #include "kernel/pool.h"
+#include "kernel/stack.h"
+
+#define SLICE_LEAST 0.001 /* seconds */
+#define SLICE_MOST 1000.0
 
 static void spawn_check_options(lua_State *L, int options) {
   if (lua_isnoneornil(L, options)) return;
@@ -15,7 +19,13 @@ static void spawn_check_options(lua_State *L, int options) {
   if (type != LUA_TNIL && type != LUA_TSTRING) luaL_argerror(L, options, "field 'name': string expected");
   if (lua_getfield(L, options, "context") != LUA_TNIL && !object_test(L, -1, &context_type))
     luaL_argerror(L, options, "field 'context': neap.Context expected");
-  lua_pop(L, 2);
+  if (lua_getfield(L, options, "slice") != LUA_TNIL) {
+    double slice = lua_tonumber(L, -1);
+    if (lua_type(L, -1) != LUA_TNUMBER || !(slice >= SLICE_LEAST && slice <= SLICE_MOST))
+      luaL_argerror(L, options, "field 'slice': seconds, from 0.001 to 1000, expected");
+    if (!STACKS) luaL_argerror(L, options, "field 'slice': C stacks cannot be switched on this platform");
+  }
+  lua_pop(L, 3);
 }
 
 void spawn_check(lua_State *L, int index, int options) {
@@ -42,7 +52,7 @@ Task *spawn_new(lua_State *L, Core *core, int index, int options, bool *eager) {
   return task_new(L, core, index, options);
 }
 
-/* task = create_task(awaitable [, {name =, context =, eager_start =}]) */
+/* task = create_task(awaitable [, {name =, context =, eager_start =, slice =}]) */
 static int f_create_task(lua_State *L) {
   Core *core = core_of(L);
   bool eager;

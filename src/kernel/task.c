@@ -11,6 +11,7 @@
 #include "kernel/run.h"
 #include "kernel/step.h"
 #include "kernel/trace.h"
+#include "kernel/watchdog.h"
 #include "kernel/worker.h"
 
 /* The coroutine's stack while the body runs: the task, the message handler, the function called and
@@ -120,6 +121,7 @@ static void finish(Core *core, Task *task, bool reusable) {
     core_call(core, remember_error, task->slot, "the error of a task will not be reported");
   lua_State *co = task->co;
   task->co = NULL;
+  if (UNLIKELY(task->slice)) watchdog_unslice(core);
   if (--core->live <= core->ignoring && core->until_empty) core_stop(core);
   if (task->outcome == FUTURE_FAILED)
     future_fail(core, future, task->wait.u.on);
@@ -212,12 +214,16 @@ static void on_start(Core *core, Job *job) {
 
 /* ---- creation ---- */
 
-static void set_options(lua_State *L, Task *task, int self, int options) {
+static void set_options(lua_State *L, Core *core, Task *task, int self, int options) {
   int top = lua_gettop(L);
   lua_getfield(L, options, "name");
   slot_set_flag(L, self, &task->future, SLOT_NAME, FUTURE_NAME, top + 1);
   if (lua_getfield(L, options, "context") != LUA_TNIL)
     slot_set_flag(L, self, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, top + 2);
+  if (lua_getfield(L, options, "slice") != LUA_TNIL) {
+    if (!watchdog_once(core)) luaL_error(L, "a task with slices needs a thread that watches it: not enough memory or threads");
+    task->slice = (uint32_t)(lua_tonumber(L, -1) * 1e6);
+  }
   lua_settop(L, top);
 }
 
@@ -228,7 +234,7 @@ Task *task_new(lua_State *L, Core *core, int index, int options) {
     slot_set_flag(L, self, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, self + 1);
     lua_settop(L, self);
   }
-  if (options && !lua_isnoneornil(L, options)) set_options(L, task, self, options);
+  if (options && !lua_isnoneornil(L, options)) set_options(L, core, task, self, options);
   anchors_reserve(L, core, 2);
   coro_take(L, object_at(L, index));
   lua_pushvalue(L, index);
@@ -238,6 +244,7 @@ Task *task_new(lua_State *L, Core *core, int index, int options) {
   task->wait.job.run = on_start;
   list_create(&task->wait.job.link);
   core->live++;
+  if (UNLIKELY(task->slice)) watchdog_slice(core, task->slice * UINT64_C(1000));
   return task;
 }
 
@@ -262,139 +269,4 @@ Task *task_spawn(lua_State *L, Core *core, int first) {
   lua_replace(L, first);
   task_start(L, core, task, false);
   return task;
-}
-
-/* ---- waiting ---- */
-
-void wait_note(Core *core, Task *task, lua_State *L, int message) {
-  if (L) {
-    luaL_checkstack(L, 6, NULL);
-    task_push(L, core, task);
-    slot_set_flag(L, -1, &task->future, SLOT_WAIT_MESSAGE, FUTURE_WAIT_MESSAGE, message);
-    lua_pop(L, 1);
-  } else {
-    task->future.flags &= (uint8_t)~FUTURE_WAIT_MESSAGE;
-  }
-}
-
-bool wait_abort(Core *core, Task *task, lua_State *L, int message) {
-  if (task->wait_state != WAIT_PENDING) return false;
-  wait_note(core, task, L, message);
-  wait_cut(core, task);
-  return true;
-}
-
-/* Nothing posts the task any more. */
-static void wait_detach(Core *core, Task *task) {
-  if (task->wait.job.run != task_step) timer_disarm(core, (Timer *)(void *)&task->wait);
-  list_remove(&task->wait.job.link);
-  task->wait_state = WAIT_DONE;
-  task->wait.abort = NULL;
-}
-
-enum { IGNORED_LIMIT = 1000 }; /* cancellations a task may swallow while they are repeated */
-
-/* anything, message, core: what the current task waits on is cancelled at once */
-static int abort_new(lua_State *L) {
-  Core *core = lua_touserdata(L, 3);
-  lua_pushboolean(L, core->current->wait.abort(core, core->current, L, 2));
-  return 1;
-}
-
-/* The wait is linked already, so nothing may be raised: without memory there is no message. */
-static bool abort_with_message(lua_State *L, Core *core, Task *task, int message) {
-  lua_pushcfunction(L, abort_new);
-  lua_pushvalue(L, 1); /* as future_abort_await wants it: await's argument */
-  lua_pushvalue(L, message);
-  lua_pushlightuserdata(L, core);
-  core->cancel_depth = 0;
-  bool raised = lua_pcall(L, 3, 1, 0) != LUA_OK, accepted = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  if (!raised) return accepted;
-  core->cancel_depth = 0;
-  return task->wait.abort(core, task, NULL, 0);
-}
-
-/* What the resumption brought is dropped. */
-int wait_sleep_on(lua_State *L, Core *core, lua_KFunction k, lua_KContext context) {
-  uint32_t slot = 0;
-  for (Task *task; (task = task_each(core, &slot)) != NULL;) {
-    if (task->co != L) continue;
-    if (task->top < lua_gettop(L) && task->top < UINT8_MAX) lua_settop(L, task->top);
-    break;
-  }
-  return lua_yieldk(L, 0, context, k);
-}
-
-int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction k, lua_KContext context) {
-  int top = lua_gettop(L);
-  task->top = top < UINT8_MAX ? (uint8_t)top : UINT8_MAX;
-  task->wait_state = WAIT_PENDING;
-  task->wait.abort = abort;
-  task->parked = true;
-  if (UNLIKELY(task->insist)) {
-    if (task->cancels >= IGNORED_LIMIT) { /* left alone: run() abandons it */
-      wait_detach(core, task);
-      if (++core->ignoring >= core->live && core->until_empty) core_stop(core);
-      return wait_sleep(L, core, task, k, context);
-    }
-    task->cancels++;
-    task->must_cancel = true;
-  }
-  if (UNLIKELY(task->must_cancel)) { /* asyncio: the future just awaited is cancelled */
-    int message = 0;
-    if (task->future.flags & FUTURE_MESSAGE) {
-      task_push(L, core, task);
-      slot_push(L, -1, &task->future, SLOT_MESSAGE);
-      message = lua_gettop(L);
-    }
-    if (abort && (message ? abort_with_message(L, core, task, message) : abort(core, task, NULL, 0))) task->must_cancel = false;
-    if (message) lua_pop(L, 2);
-  }
-  return wait_sleep(L, core, task, k, context);
-}
-
-/* Whatever the task waits on may still have its wait linked, so its memory must stay: it keeps its
- * anchor for ever. Nothing posts it any more. */
-void task_abandon(Core *core, Task *task) {
-  wait_detach(core, task);
-  core->live--;
-  future_finish(core, &task->future, FUTURE_CANCELLED);
-}
-
-void wait_push_error(lua_State *L, Core *core, Task *task) {
-  Future *future = &task->future;
-  int slot = 0;
-  if (task->wait_state == WAIT_CANCELLED)
-    slot = future->flags & FUTURE_WAIT_MESSAGE ? SLOT_WAIT_MESSAGE : 0;
-  else if (future->flags & FUTURE_MESSAGE)
-    slot = SLOT_MESSAGE;
-  if (UNLIKELY(core->closer)) {
-    lua_pushliteral(L, "the state is closing");
-  } else if (slot) {
-    task_push(L, core, task);
-    slot_push(L, -1, future, slot);
-    lua_remove(L, -2);
-  } else {
-    lua_pushnil(L);
-  }
-  fail_push_cancelled(L);
-}
-
-static int push_error(lua_State *L) {
-  Core *core = lua_touserdata(L, 1);
-  wait_push_error(L, core, core->current);
-  return 1;
-}
-
-void wait_keep_error(lua_State *L, Core *core) {
-  lua_pushcfunction(L, push_error);
-  lua_pushlightuserdata(L, core);
-  lua_pcall(L, 1, 1, 0);
-}
-
-int wait_raise(lua_State *L, Core *core, Task *task) {
-  wait_push_error(L, core, task);
-  if (UNLIKELY(core->debug)) debug_note_delivery(L, core, task);
-  return lua_error(L);
 }

@@ -43,6 +43,7 @@ struct Task {
   uint32_t co_slot;     /* the coroutine's */
   uint32_t cancels;     /* requests not taken back: cancelling() */
   uint32_t number;      /* of its default name */
+  uint32_t slice;       /* microseconds of CPU time a step of it has; 0: no limit */
   lua_State *co;        /* borrowed, from its start to its end */
   lua_State *guest;     /* borrowed: aside, the thread that called await: `co`, or a coroutine of the user's in it */
   Worker *stack;        /* borrowed: what is parked; NULL: it yielded */
@@ -82,6 +83,9 @@ Task *wait_task(lua_State *L, Core *core);
 
 /* Parks. On resumption `k` runs; it must ask wait_ended (or throwing) first. */
 int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction k, lua_KContext context);
+
+/* From the hook of the watchdog: the code of the current task goes on in the next tick. Raises its cancellation. */
+int wait_preempt(lua_State *L, Core *core, Task *task);
 
 /* The usual abort: marks the wait cancelled and posts it; the waiter's continuation unlinks it. */
 bool wait_abort(Core *core, Task *task, lua_State *L, int message);

@@ -26,6 +26,7 @@ struct Worker {
   Link link;     /* in core->workers */
   Job *start;    /* what to run when it wakes; NULL: it drains */
   Worker *back;  /* who waits for the end of `start`'s step, or for a park */
+  Task *outer;   /* borrowed, while there is `back`: the task that started that step; NULL: none */
   Task *task;    /* borrowed: what is parked here; NULL: nothing */
   bool again;    /* the continuation called wait_park, and returned for it */
   bool open;     /* a continuation runs, and has awaited nothing anew */
@@ -171,6 +172,7 @@ void worker_start(Core *core, Job *job) {
   core->held = 0; /* the step may park: its stack is not that of who reports */
   worker->start = job;
   worker->back = back;
+  worker->outer = current;
   hand_over(core, worker);
   stack_switch(&back->stack, &worker->stack);
   core->worker = self;
@@ -191,7 +193,8 @@ static bool unwind(Core *core, Worker *worker) {
   core->current = task;
   core->worker = worker;
   core->from = worker->L;
-  core->left = core->held = core->refused = 0;
+  core->held = core->refused = 0;
+  core_set_left(core, 0);
   stack_switch(&core->closer->stack, &worker->stack);
   return !list_empty(&worker->idle);
 }
@@ -217,7 +220,7 @@ static int unwind_all(Core *core) {
   core->worker = self;
   core->current = current;
   core->from = from;
-  core->left = left;
+  core_set_left(core, left);
   core->held = held;
   return lost;
 }
@@ -271,6 +274,12 @@ static int refuse(lua_State *L, const char *why) {
   return fail_raise(L, FAIL_RUNTIME, "await cannot suspend here: a C function is in between, and %s", why);
 }
 
+void worker_aside(lua_State *L, Core *core, Task *task) {
+  core->worker->open = false;
+  task->aside = true;
+  task->guest = L;
+}
+
 void worker_check(lua_State *L, Core *core, Task *task) {
   guard_finalizer(L, "await");
   if (core->held > 0) fail_raise(L, FAIL_RUNTIME, "await inside an exception handler");
@@ -281,16 +290,40 @@ void worker_check(lua_State *L, Core *core, Task *task) {
   if (stack_room(&core->worker->stack) < ROOM) luaL_error(L, "C stack overflow: too many awaits are inside of each other (see stack_size)");
   if (list_empty(&core->idle)) worker_make(L, core);
   watch_closing(L, core);
-  core->worker->open = false;
-  task->aside = true;
-  task->guest = L;
+  worker_aside(L, core, task);
+}
+
+/* nothing, core: all that parking needs */
+static int call_ready(lua_State *L) {
+  Core *core = lua_touserdata(L, 2);
+  if (list_empty(&core->idle)) worker_make(L, core);
+  watch_closing(L, core);
+  return 0;
+}
+
+bool worker_may_park(lua_State *L, Core *core) {
+  if (!STACKS || !core->worker || core->closed || core->closer || core->held > 0 || L == core->main || L == core->turner) return false;
+  if (stack_room(&core->worker->stack) < ROOM || guard_in_finalizer(L)) return false;
+  lua_pushcfunction(L, call_ready);
+  lua_pushnil(L);
+  lua_pushlightuserdata(L, core);
+  if (lua_pcall(L, 2, 0, 0) == LUA_OK) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+Task *worker_outer(const Core *core, Worker **at) {
+  Worker *it = *at ? *at : core->worker;
+  if (!it || !it->back) return NULL;
+  *at = it->back;
+  return it->outer;
 }
 
 /* Another worker goes on, until somebody resumes the task. */
 static void sleep_on_stack(Core *core, Task *task) {
   Worker *self = core->worker, *to = self->back;
   if (UNLIKELY(core->debug)) debug_check_step(core, task);
-  if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) core->left = 0;
+  if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) core_set_left(core, 0);
   task->stack = self;
   self->task = task;
   if (to)

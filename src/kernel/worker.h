@@ -33,6 +33,13 @@ void worker_drain(Core *core); /* core_jobs on a worker's stack; without memory 
 /* L is not to yield: may this task park its stack? Raises if not; else a worker is there to go on. */
 void worker_check(lua_State *L, Core *core, Task *task);
 
+/* The same question without an error; then worker_aside, and worker_park. */
+bool worker_may_park(lua_State *L, Core *core);
+void worker_aside(lua_State *L, Core *core, Task *task);
+
+/* The tasks whose steps started, at once, the one that runs: the next outer one; from *at = NULL. */
+Task *worker_outer(const Core *core, Worker **at);
+
 /* What wait_park does then, in the place of lua_yieldk: returns what k returns. */
 int worker_park(lua_State *L, Core *core, Task *task, lua_KFunction k, lua_KContext context);
 
