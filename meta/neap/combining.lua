@@ -38,7 +38,7 @@ function neap.wait(futures, options) end
 ---Awaits something for a limited time, in the current task. Gives its results.
 ---
 ---Raises (when awaited): TimeoutError when time is up: what it awaited was cancelled and has ended,
----which may take longer than the limit; what it awaited raises.
+---which may take longer than the limit; code that never awaits is ended as well (docs/limits.md); what it awaited raises.
 ---Suspends: awaiting it does. With 0 or less a coroutine object is not even started.
 ---Cancellation: cancels what it awaits.
 ---asyncio: wait_for.
@@ -94,10 +94,10 @@ function Timeout:expired() end
 ---Cancels the current task when time is up, and turns that CancelledError into a TimeoutError when
 ---the block is left. With a function it calls that with the scope, at once, and gives its results.
 ---
----Raises: TimeoutError from the block; RuntimeError outside tasks.
+---Raises: TimeoutError from the block, also if it never awaits (docs/limits.md); RuntimeError outside tasks.
 ---Suspends: not to enter and to leave; the function may.
 ---Cancellation: another cancellation passes through it unchanged.
----asyncio: timeout. Different: the function form.
+---asyncio: timeout. Different: the function form; code that never awaits is ended once it has used 50 ms.
 ---@param seconds number? nil: never
 ---@return neap.Timeout
 ---@overload fun(seconds: number?, fn: fun(scope: neap.Timeout): ...): ...

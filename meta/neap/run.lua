@@ -23,6 +23,7 @@ local neap = {}
 ---@field clock? "real"|"virtual" on the virtual clock time jumps to the next deadline whenever nothing is ready ("real")
 ---@field debug? boolean debug mode (false, or true when the environment has NEAP_DEBUG=1)
 ---@field stack_size? integer bytes of each C stack made from now on: see docs/coroutines.md (1 MiB, at least 64 KiB)
+---@field step_limit? number seconds after which a step that still runs is reported with its stack (none; 1 in debug mode): see docs/limits.md
 ---@field shutdown_grace? number seconds tasks may take to end at the end of the run, before their cancellation is repeated at every await (10)
 
 ---Runs an awaitable in a task of its own, and the loop until it is done. Then cancels all other
@@ -34,7 +35,7 @@ local neap = {}
 ---Raises: what the awaitable raises; RuntimeError when a loop is running already; DeadlockError when
 ---nothing can happen any more; KeyboardInterrupt.
 ---Suspends: no, it blocks until the end.
----asyncio: run. Different: a deadlock is an error, `clock`, `shutdown_grace`.
+---asyncio: run. Different: a deadlock is an error, `clock`, `shutdown_grace`, `step_limit`.
 ---@param main neap.awaitable
 ---@param options? neap.RunOptions
 ---@return any ... the results of `main`

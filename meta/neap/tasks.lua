@@ -89,11 +89,12 @@ neap.Task = {}
 ---@field name? string "Task-N" if none is given
 ---@field context? neap.Context the task runs in it; otherwise in a copy of the current one
 ---@field eager_start? boolean the first step runs at once, not in the next tick
+---@field slice? number seconds of CPU time, 0.001 to 1000: a step that has used so much is preempted, also between two awaits (none): see docs/limits.md
 
 ---Starts a task. Its first step runs in the next tick, after what is ready before it.
 ---
 ---Raises: RuntimeError for a coroutine object that was awaited before; an argument error for a future
----or task, which runs already: see `ensure_future`.
+---or task, which runs already: see `ensure_future`; without memory or threads for slices.
 ---Suspends: no. asyncio: create_task. Different: the loop keeps the task alive.
 ---@param awaitable neap.awaitable
 ---@param options? neap.TaskOptions

@@ -46,7 +46,7 @@ static void on_instruction(lua_State *L, lua_Debug *frame) {
 static void arm(Watchdog *it, lua_State *L, int n) {
   lua_Hook hook = lua_gethook(L);
   if (hook && hook != on_instruction) {
-    if (it->saved_count == SAVED_HOOKS) return; /* somebody traces everything: left alone */
+    if (lua_gethookmask(L) & LUA_MASKCOUNT || it->saved_count == SAVED_HOOKS) return; /* its count would begin anew */
     it->saved[it->saved_count++] = (SavedHook){L, hook, lua_gethookmask(L), lua_gethookcount(L)};
   }
   lua_sethook(L, on_instruction, LUA_MASKCOUNT, n);
