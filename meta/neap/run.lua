@@ -30,7 +30,7 @@ local neap = {}
 ---tasks, waits for them, reports errors nobody looked at, and gives the results.
 ---
 ---Ctrl-C, if SIGINT was left to its default: the first one cancels the main task, and when that ends
----cancelled `KeyboardInterrupt` is raised; the second one raises it at once.
+---cancelled `KeyboardInterrupt` is raised; the second one raises it at once; a third one, in a coroutine that runs on in the task.
 ---
 ---Raises: what the awaitable raises; RuntimeError when a loop is running already; DeadlockError when
 ---nothing can happen any more; KeyboardInterrupt.

@@ -110,6 +110,26 @@ describe("Ctrl-C", function()
     ]])
   end)
 
+  it("pressed a third time ends coroutines that run on in the task", function()
+    assert.equal("KeyboardInterrupt\nlasting\n", output [[
+      local lasting = coroutine.wrap(function() while true do coroutine.yield "lasting" end end)
+      lasting()
+      local ok, err = pcall(neap.run, function()
+        neap.call_soon(press)
+        pcall(await, neap.sleep(1000))
+        coroutine.wrap(function()
+          coroutine.wrap(function()
+            press()
+            io.popen("sleep 0.5; kill -INT " .. math.tointeger(uv.os_getpid()))
+            while true do end
+          end)()
+        end)()
+      end)
+      print(err.name)
+      print(lasting())
+    ]])
+  end)
+
   it("pressed a second time while main cleans up raises KeyboardInterrupt out of run", function()
     local out = output [[
       local ok, err = pcall(neap.run, function()

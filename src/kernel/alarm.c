@@ -12,7 +12,6 @@
 
 enum {
   SILENT_MS = 5,         /* CPU time after which a coroutine that does not answer runs others */
-  COROUTINES_DEEP = 200, /* Lua nests no more */
   ASKS_HELD_UP = 3,      /* without an answer: a C function does not return */
   NS_A_MS = 1000000
 };
@@ -67,8 +66,7 @@ static bool in_c_function(lua_State *L) {
   return lua_getstack(L, 0, &frame) && lua_getinfo(L, "S", &frame) && *frame.what == 'C';
 }
 
-/* The coroutine that the C function on top of L resumes: NULL if it is none of what it holds. */
-static lua_State *resumed(lua_State *L) {
+lua_State *alarm_resumed(lua_State *L) {
   if (!in_c_function(L)) return NULL;
   int top = lua_gettop(L);
   for (int i = 1; i <= top && i <= 10; i++) {
@@ -146,7 +144,7 @@ static void ask(Core *core, Watchdog *it) {
   bool silent = used - it->asked_used >= (uint64_t)SILENT_MS * NS_A_MS, held_up = it->asks > ASKS_HELD_UP;
   if (!silent && !held_up) return;
   for (int depth = 0; depth < COROUTINES_DEEP; depth++) {
-    lua_State *inner = resumed(L);
+    lua_State *inner = alarm_resumed(L);
     if (!inner) break;
     arm(it, L = inner, 1);
   }

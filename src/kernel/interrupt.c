@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel/alarm.h"
 #include "kernel/fail.h"
 #include "kernel/task.h"
 #include "kernel/worker.h"
@@ -25,9 +26,17 @@ bool on_main_thread(void) { return syscall(SYS_gettid) == getpid(); }
 static void raise_interrupt(lua_State *L, lua_Debug *frame) {
   UNUSED(frame);
   lua_sethook(L, NULL, 0, 0);
+  const Core *core = atomic_load(&interrupted);
+  if (!core || core->interrupts < 2) return; /* armed for a run() that is over */
   fail_push(L, FAIL_INTERRUPT, "interrupted");
   lua_error(L);
 }
+
+static uint64_t armed_at; /* since then the hook has been set, and has not run */
+
+enum { PRESS_MS = 50 }; /* a third Ctrl-C so much later is for a coroutine that the armed one resumed */
+
+static void arm_interrupt(lua_State *L) { lua_sethook(L, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1); }
 
 static void on_sigint(int number) {
   if (!on_main_thread()) { /* the kernel chose a thread that does not block it */
@@ -38,8 +47,15 @@ static void on_sigint(int number) {
   if (!core) return;
   core_interrupt(core);
   if (core->interrupts < 2) return;
-  Task *task = core->current;
-  lua_sethook(task ? task->co : core->from, raise_interrupt, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+  const Task *task = core->current;
+  lua_State *L = task && task->co ? task->co : core->from;
+  uint64_t now = uv_hrtime();
+  if (lua_gethook(L) != raise_interrupt) {
+    arm_interrupt(L);
+    armed_at = now;
+  } else if (now - armed_at >= (uint64_t)PRESS_MS * 1000000) {
+    for (int depth = 0; depth < COROUTINES_DEEP && (L = alarm_resumed(L)) != NULL; depth++) arm_interrupt(L);
+  }
 }
 
 /* Is the handler the stand-alone interpreter's? It is in the program itself, and sets `arg`. */
