@@ -33,6 +33,22 @@ describe("A handle of luv beside tasks", function()
     end, REAL)
   end)
 
+  it("waits for few of the steps that take long", function()
+    run(function()
+      local fired, steps = false, 0
+      local timer = uv.new_timer()
+      timer:start(1, 0, function() fired = true end)
+      while not fired do
+        local begin = uv.hrtime()
+        while uv.hrtime() - begin < 10e6 do assert(begin) end
+        steps = steps + 1
+        await(neap.sleep(0))
+      end
+      timer:close()
+      assert.is_true(steps < 100, steps) -- a slice has 128
+    end, REAL)
+  end)
+
   it("may be closed by a task, in whose step it never calls back", function()
     run(function()
       local closed = neap.Event()

@@ -105,6 +105,9 @@ struct Core {
   unsigned lost;       /* requests of the loop that never end, since only the parent of a fork has the threads */
   unsigned forks;      /* of the process, when the loop was made or mended */
   int left;            /* jobs of this slice; the watchdog's thread reads it */
+  int pace;            /* the clock is looked at when `left` has none of these bits */
+  uint32_t moment;     /* of the coarse clock, when the slice began */
+  bool slow;           /* the slice ended because of it */
   uint32_t turn;       /* drains, while there is a watchdog: counted at their begin and end, so odd inside of them */
   uint32_t wanted;     /* of the watchdog: time limits that run, slices, limits of steps */
   uint32_t sliced;     /* tasks that have slices */

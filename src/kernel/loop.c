@@ -7,6 +7,8 @@
  * uv callbacks here take no lua_State: nothing in this file can raise. */
 #include "kernel/loop.h"
 
+#include <time.h>
+
 #include "base/memory.h"
 #include "kernel/mailbox.h"
 #include "kernel/outside.h"
@@ -15,7 +17,35 @@
 #include "kernel/watchdog.h"
 #include "kernel/worker.h"
 
-enum { SLICE = 128 }; /* jobs between two polls; a poll costs about as much as one switch */
+enum {
+  SLICE = 128, /* jobs between two polls, at most; a poll costs about as much as one switch */
+  PACE = 7     /* every so many jobs, a power of two less one, the slice looks whether it takes too long */
+};
+
+/* A clock that ticks every few milliseconds and costs little to read. */
+static uint32_t coarse_moment(void) {
+#ifdef CLOCK_MONOTONIC_COARSE
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return (uint32_t)now.tv_nsec;
+#else
+  return (uint32_t)(uv_hrtime() >> 22);
+#endif
+}
+
+/* Jobs that take long get shorter slices: I/O and timers wait for a tick of that clock and what runs just then. */
+static bool slice_over(Core *core) {
+  if (coarse_moment() == core->moment) return false;
+  core->slow = true;
+  return true;
+}
+
+static void begin_slice(Core *core) {
+  core_set_left(core, SLICE);
+  core->pace = core->slow ? 0 : PACE;
+  core->slow = false;
+  core->moment = coarse_moment();
+}
 
 static void on_timer(uv_timer_t *timer);
 
@@ -118,6 +148,7 @@ void core_jobs(Core *core) {
       task_run(core, container_of(job, Task, wait.job), 0);
     else
       job->run(core, job);
+    if (UNLIKELY((core->left & core->pace) == 0) && slice_over(core)) return;
     if (UNLIKELY(core->budget != 0) && uv_hrtime() >= core->budget) return;
   }
 }
@@ -128,7 +159,7 @@ static void drain(Core *core) {
   Core *outer = core_draining; /* another state's, if its task turned this loop */
   core_draining = core;
   core->draining = true;
-  core_set_left(core, SLICE);
+  begin_slice(core);
   if (core->watchdog) watchdog_enter(core);
   if (core->clock == CLOCK_REAL && !heap_empty(&core->timers)) core->now = uv_hrtime();
   worker_drain(core);
