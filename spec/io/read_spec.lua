@@ -234,6 +234,27 @@ describe("Stream", function()
       a:write_eof()
       assert.same({ ("n"):rep(10), ("n"):rep(40) }, { await(reader) })
     end))
+
+    it("gives each of more readers than run between two polls its large messages", function()
+      neap.run(function()
+        local server <close> = await(neap.start_server(function(stream)
+          for data in function() return await(stream:read(65536)) end do await(stream:write(data)) end
+        end, "127.0.0.1", 0, { backlog = 200 }))
+        local port = server:getsockname().port
+        local clients = {}
+        for i = 1, 150 do
+          clients[i] = function()
+            local stream <close> = await(neap.open_connection("127.0.0.1", port))
+            for round = 1, 3 do
+              local message = ("%d %d;"):format(i, round):rep(2000)
+              stream:write(message)
+              assert.equal(message, await(stream:readexactly(#message)))
+            end
+          end
+        end
+        await(neap.gather(clients))
+      end)
+    end)
   end)
 
   describe("limits", function()

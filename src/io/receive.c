@@ -5,7 +5,8 @@
  * for more than is there keeps it going.
  *
  * A task that waits in read(n) for large messages receives by itself: the callback only wakes it, so
- * that the string is made of the slab while that is in the cache. */
+ * that the string is made of the slab while that is in the cache. With a filter too: what it makes of
+ * the bytes is read, and often answered, before the next stream's turn, and all share two slabs. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,13 +29,10 @@ void read_wake(Stream *stream) {
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
   Stream *stream = container_of(handle, Stream, handle);
   UNUSED(suggested);
-  if (UNLIKELY(stream->filter != NULL)) {
-    buf->base = io_slab(stream->io);
-    buf->len = buf->base ? SLAB_SIZE : 0;
-  } else if (stream->direct && stream->reader && wait_pending(stream->reader)) {
-    stream->ready = true;
+  if (stream->direct && stream->reader && (stream->ready || wait_pending(stream->reader))) {
+    stream->ready = true; /* until it runs, which may be some polls later */
     *buf = (uv_buf_t){.base = NULL, .len = 0}; /* libuv reads nothing and calls on_read with ENOBUFS */
-  } else if (buffer_tail(&stream->in) >= TAIL) {
+  } else if (!stream->filter && buffer_tail(&stream->in) >= TAIL) {
     buf->base = stream->in.base + stream->in.end;
     buf->len = buffer_tail(&stream->in);
   } else {
@@ -117,7 +115,7 @@ char *read_room(Stream *stream, size_t least, size_t *size) {
 
 bool read_arrived(Stream *stream, const char *data, size_t size) {
   Buffer *in = &stream->in;
-  if (data == stream->io->room && size >= ADOPT && buffer_size(in) == 0 && stream->reader) {
+  if (data == stream->io->room && size >= ADOPT && buffer_size(in) == 0 && (stream->reader || stream->direct)) {
     read_trim(stream);
     *in = (Buffer){stream->io->room, 0, size, SLAB_SIZE};
     stream->io->room = NULL;
@@ -133,10 +131,10 @@ bool read_arrived(Stream *stream, const char *data, size_t size) {
 static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
   Stream *stream = container_of(handle, Stream, uv);
   if (UNLIKELY(size < 0)) size = end_status(stream, (int)size);
+  if (LIKELY(size > 0)) stream->latest = (size_t)size;
   if (UNLIKELY(size > 0 && stream->filter)) {
     filter_received(stream, buf->base, (size_t)size);
   } else if (LIKELY(size > 0)) {
-    stream->latest = (size_t)size;
     if (UNLIKELY(!keep(stream, buf, (size_t)size))) {
       stream_fail(stream, UV_ENOMEM);
       return;
@@ -205,7 +203,7 @@ void read_consume(Stream *stream, size_t size) {
   if (UNLIKELY(!stream->reading) && left <= stream->limit) read_start(stream);
 }
 
-void read_expect(Stream *stream) { stream->direct = stream->latest >= ADOPT && !stream->filter; }
+void read_expect(Stream *stream) { stream->direct = stream->latest >= ADOPT; }
 
 void read_now(Stream *stream) {
   if (LIKELY(!stream->ready)) return;
@@ -216,7 +214,13 @@ void read_now(Stream *stream) {
   ssize_t size = read(fd, slab, SLAB_SIZE);
   if (LIKELY(size > 0)) {
     stream->latest = (size_t)size;
-    adopt(stream, (size_t)size);
+    if (stream->filter) {
+      stream->direct = true; /* what it feeds is taken at once */
+      filter_received(stream, slab, (size_t)size);
+      stream->direct = false;
+    } else {
+      adopt(stream, (size_t)size);
+    }
   } else if (size == 0) {
     on_end(stream);
   } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {

@@ -35,7 +35,7 @@ typedef struct {
   int read_end, write_end;
   int loss;       /* the status with which the connection was lost; 0: closed in order, or open */
   bool reading;   /* uv_read_start is in force */
-  bool direct;    /* the reader will receive by itself what has come */
+  bool direct;    /* the reader will receive by itself what has come, or is doing so */
   bool ready;     /* something has come for it */
   bool writing;   /* `flight` is under way */
   bool above;     /* the high-water mark was passed and the low one not yet reached */
