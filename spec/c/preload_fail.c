@@ -92,7 +92,7 @@ MAY_FAIL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *
 MAY_FAIL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t size), (fd, level, name, value, size))
 MAY_FAIL(int, epoll_ctl, (int epoll, int what, int fd, struct epoll_event *event), (epoll, what, fd, event))
 MAY_FAIL(int, recvmmsg, (int fd, struct mmsghdr *list, unsigned n, int flags, struct timespec *time), (fd, list, n, flags, time))
-MAY_FAIL(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+MAY_FAIL(ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags))
 MAY_FAIL(ssize_t, read, (int fd, void *data, size_t size), (fd, data, size))
 MAY_FAIL(int, fstat, (int fd, struct stat *status), (fd, status))
 MAY_FAIL(int, tcgetattr, (int fd, struct termios *mode), (fd, mode))
@@ -148,6 +148,29 @@ ssize_t write(int fd, const void *data, size_t size) {
   memcpy(&next, &found, sizeof next);
   if (number > 0) return errno = number, -1;
   return next(fd, data, number == SHORT && size > 1 ? size / 2 : size);
+}
+
+ssize_t send(int fd, const void *data, size_t size, int flags) {
+  static ssize_t (*next)(int, const void *, size_t, int);
+  int number = failure_of("send");
+  void *found = dlsym(RTLD_NEXT, "send");
+  memcpy(&next, &found, sizeof next);
+  if (number > 0) return errno = number, -1;
+  return next(fd, data, number == SHORT && size > 1 ? size / 2 : size, flags);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+  static ssize_t (*next)(int, const struct msghdr *, int);
+  int number = failure_of("sendmsg");
+  void *found = dlsym(RTLD_NEXT, "sendmsg");
+  memcpy(&next, &found, sizeof next);
+  if (number > 0) return errno = number, -1;
+  if (number != SHORT) return next(fd, message, flags);
+  struct iovec half = {message->msg_iov->iov_base, (message->msg_iov->iov_len + 1) / 2};
+  struct msghdr less = *message;
+  less.msg_iov = &half;
+  less.msg_iovlen = 1;
+  return next(fd, &less, flags);
 }
 
 ssize_t writev(int fd, const struct iovec *pieces, int count) {

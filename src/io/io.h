@@ -12,6 +12,8 @@ typedef struct {
   Core *core;   /* borrowed */
   char *slab;   /* block of SLAB_SIZE; NULL: made at the next read */
   char *room;   /* the same, for what filters make of it */
+  uv_buf_t landed; /* where a stream received by itself; base NULL: it did not. Between its on_alloc and on_read */
+  ssize_t came;    /* as socket_receive tells */
   char *spare[SLABS_SPARE]; /* blocks of SLAB_SIZE */
   int spares;
   bool quiet;   /* SIGPIPE was seen to */

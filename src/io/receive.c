@@ -9,12 +9,12 @@
  * the bytes is read, and often answered, before the next stream's turn, and all share two slabs. */
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "io/file.h"
 #include "io/filter.h"
+#include "io/socket.h"
 
 enum {
   ADOPT = 4096, /* from this size on a reader gets the slab itself */
@@ -26,19 +26,29 @@ void read_wake(Stream *stream) {
   if (stream->reader && wait_pending(stream->reader)) wait_post(stream->core, stream->reader);
 }
 
+/* With this answer libuv reads nothing and calls on_read with ENOBUFS. */
+static const uv_buf_t nowhere = {.base = NULL, .len = 0};
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
   Stream *stream = container_of(handle, Stream, handle);
+  Io *io = stream->io;
   UNUSED(suggested);
   if (stream->direct && stream->reader && (stream->ready || wait_pending(stream->reader))) {
     stream->ready = true; /* until it runs, which may be some polls later */
-    *buf = (uv_buf_t){.base = NULL, .len = 0}; /* libuv reads nothing and calls on_read with ENOBUFS */
-  } else if (!stream->filter && buffer_tail(&stream->in) >= TAIL) {
+    *buf = nowhere;
+    return;
+  }
+  if (!stream->filter && buffer_tail(&stream->in) >= TAIL) {
     buf->base = stream->in.base + stream->in.end;
     buf->len = buffer_tail(&stream->in);
   } else {
-    buf->base = io_slab(stream->io);
-    buf->len = buf->base ? SLAB_SIZE : 0; /* 0: libuv reports ENOBUFS */
+    buf->base = io_slab(io);
+    buf->len = buf->base ? SLAB_SIZE : 0;
   }
+  if (!stream_socket(stream) || stream->latest >= ADOPT || buf->len == 0) return; /* of much libuv reads on and on */
+  io->landed = *buf;
+  io->came = socket_receive(stream_fd(stream), buf->base, buf->len);
+  *buf = nowhere;
 }
 
 /* The slab, with `size` bytes in it, becomes the buffer, which is empty. */
@@ -48,13 +58,13 @@ static void adopt(Stream *stream, size_t size) {
   io_slab_used(stream->io);
 }
 
-static bool keep(Stream *stream, const uv_buf_t *buf, size_t size) {
+static bool keep(Stream *stream, const char *base, size_t size) {
   Buffer *in = &stream->in;
-  if (buf->base != stream->io->slab) {
+  if (base != stream->io->slab) {
     in->end += size;
     return true;
   }
-  if (size < ADOPT || buffer_size(in) > 0 || !stream->reader) return buffer_append(in, buf->base, size);
+  if (size < ADOPT || buffer_size(in) > 0 || !stream->reader) return buffer_append(in, base, size);
   adopt(stream, size);
   return true;
 }
@@ -130,12 +140,19 @@ bool read_arrived(Stream *stream, const char *data, size_t size) {
 
 static void on_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buf) {
   Stream *stream = container_of(handle, Stream, uv);
+  Io *io = stream->io;
+  const char *base = buf->base;
+  if (size == UV_ENOBUFS && io->landed.base) {
+    base = io->landed.base;
+    size = io->came == 0 ? UV_EOF : io->came == UV_EAGAIN ? 0 : io->came;
+    io->landed = nowhere;
+  }
   if (UNLIKELY(size < 0)) size = end_status(stream, (int)size);
   if (LIKELY(size > 0)) stream->latest = (size_t)size;
   if (UNLIKELY(size > 0 && stream->filter)) {
-    filter_received(stream, buf->base, (size_t)size);
+    filter_received(stream, base, (size_t)size);
   } else if (LIKELY(size > 0)) {
-    if (UNLIKELY(!keep(stream, buf, (size_t)size))) {
+    if (UNLIKELY(!keep(stream, base, (size_t)size))) {
       stream_fail(stream, UV_ENOMEM);
       return;
     }
@@ -205,13 +222,21 @@ void read_consume(Stream *stream, size_t size) {
 
 void read_expect(Stream *stream) { stream->direct = stream->latest >= ADOPT; }
 
+/* As socket_receive, from whatever it is. */
+static ssize_t receive(const Stream *stream, int fd, char *slab) {
+  if (stream_socket(stream)) return socket_receive(fd, slab, SLAB_SIZE);
+  ssize_t size = read(fd, slab, SLAB_SIZE);
+  if (size >= 0) return size;
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? UV_EAGAIN : -errno;
+}
+
 void read_now(Stream *stream) {
   if (LIKELY(!stream->ready)) return;
   stream->ready = false;
   char *slab = io_slab(stream->io);
   int fd = stream_fd(stream);
   if (!slab || stream->read_end || fd < 0) return;
-  ssize_t size = read(fd, slab, SLAB_SIZE);
+  ssize_t size = receive(stream, fd, slab);
   if (LIKELY(size > 0)) {
     stream->latest = (size_t)size;
     if (stream->filter) {
@@ -223,8 +248,8 @@ void read_now(Stream *stream) {
     }
   } else if (size == 0) {
     on_end(stream);
-  } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-    int status = end_status(stream, -errno);
+  } else if (size != UV_EAGAIN) {
+    int status = end_status(stream, (int)size);
     if (status == UV_EOF)
       on_end(stream);
     else

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "io/file.h"
 #include "io/filter.h"
+#include "io/socket.h"
 #include "kernel/fail.h"
 
 enum { AT_ONCE = 16 }; /* pieces that one call writes without joining them */
@@ -109,7 +110,8 @@ void write_last(Stream *stream) {
 /* What the kernel takes of it at once, or a uv status. A file that is the standard output is written to in
  * order with what the rest of the program prints, and takes all. */
 static ssize_t write_now(Stream *stream, uv_buf_t *bufs, unsigned count) {
-  if (LIKELY(!stream->file)) return uv_try_write(&stream->uv, bufs, count);
+  if (LIKELY(stream_socket(stream))) return socket_send(stream_fd(stream), bufs, count);
+  if (!stream->file) return uv_try_write(&stream->uv, bufs, count);
   if (!stream->standard) return UV_EAGAIN;
   ssize_t sent = 0;
   for (unsigned i = 0; i < count; i++) {
