@@ -68,7 +68,7 @@ static int on_write(void *self, const char *data, size_t size) {
   Tls *tls = self;
   if (tls->failed) return -EPIPE;
   if (!tls->done) return keep_early(tls, data, size);
-  ERR_clear_error();
+  errors_forget();
   if (encrypt(tls, data, size)) wire_flush(tls);
   return 0;
 }
@@ -159,7 +159,7 @@ static void decrypt(Tls *tls) {
 
 void tls_step(Tls *tls) {
   bool done = tls->done;
-  ERR_clear_error();
+  errors_forget();
   if (done || shake(tls)) decrypt(tls);
   if (tls->failed) return;
   int status = wire_flush(tls);

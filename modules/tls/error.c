@@ -20,6 +20,10 @@ typedef struct {
 
 static const char *const classes[] = {"TLSError", "CertificateError", "TLSEOFError"};
 
+void errors_forget(void) {
+  if (ERR_peek_error() != 0) ERR_clear_error(); /* which walks through all its places, empty or not */
+}
+
 /* Sets field = "CERTIFICATE_VERIFY_FAILED" for "certificate verify failed", in the table at the top. */
 static void set_reason(lua_State *L, const char *reason) {
   luaL_Buffer name;

@@ -90,6 +90,7 @@ void handshake_name(SSL_CTX *ctx); /* its handshakes wait for choose() */
 
 /* error.c */
 typedef enum { ERROR_TLS, ERROR_CERTIFICATE, ERROR_EOF } ErrorKind;
+void errors_forget(void); /* empties OpenSSL's queue, before what will look at it */
 neap_error *error_take(const Tls *tls);                     /* of OpenSSL's queue; NULL: no memory */
 neap_error *error_eof(const char *text);
 int error_raise(lua_State *L, const char *what);            /* of OpenSSL's queue */
