@@ -104,6 +104,16 @@ static void expire_due(Core *core, Watchdog *it, const Waiters *all, uint64_t no
   }
 }
 
+/* When is the next one? Those that are due and end nothing here are not asked for again. */
+static void next_limit(Core *core, uint64_t now) {
+  uint64_t next = core->until_empty && core->grace_over > now ? core->grace_over : UINT64_MAX;
+  for (uint32_t i = 0; i < core->timers.count; i++) {
+    uint64_t when = core->timers.at[i].when;
+    if (when > now && when < next && scope_of(&container_of(core->timers.at[i].node, Timer, node)->job)) next = when;
+  }
+  __atomic_store_n(&core->limit_at, next, __ATOMIC_RELAXED);
+}
+
 /* ---- what is done to the step ---- */
 
 /* upvalue 1: the core; the thread that runs */
@@ -203,8 +213,12 @@ static void on_overstayed(lua_State *L, Core *core) {
   find_waiters(core, &all, task);
   if (late && core->clock == CLOCK_REAL) expire_due(core, it, &all, now);
   end_of_grace(core, it, now);
+  next_limit(core, now);
+  if (it->reason) watchdog_at(core, 0); /* it may be swallowed */
   if (late && (task->must_cancel || swallowed_again(it, now))) bite(L, core, it, task, now);
-  if (sliced || any_cancelled(&all)) wait_preempt(L, core, task);
+  bool ending = any_cancelled(&all);
+  if (ending) watchdog_at(core, 0); /* it may run again before all of them have */
+  if (sliced || ending) wait_preempt(L, core, task);
 }
 
 /* Called from neap/init.lua, by require: where that file is the others are. */

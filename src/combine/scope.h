@@ -30,7 +30,7 @@ void scope_arm(lua_State *L, Core *core, Scope *scope, int index); /* the scope 
 bool scope_exit(lua_State *L, Core *core, Scope *scope, int error);
 
 /* The watchdog is wanted while the scope is armed, until it is left. */
-void scope_watch(Core *core, Scope *scope);
+void scope_watch(Core *core, Scope *scope, uint64_t when);
 void scope_unwatch(Core *core, Scope *scope);
 
 /* The scope whose time limit this job is; NULL: it is none. */

@@ -26,8 +26,10 @@ void scope_expire(Core *core, Scope *scope) {
   on_timeout(core, &scope->timer.job);
 }
 
-void scope_watch(Core *core, Scope *scope) {
-  if (scope->watched || core->clock != CLOCK_REAL) return;
+void scope_watch(Core *core, Scope *scope, uint64_t when) {
+  if (core->clock != CLOCK_REAL) return;
+  watchdog_at(core, when);
+  if (scope->watched) return;
   scope->watched = true;
   watchdog_want(core);
 }
@@ -62,8 +64,8 @@ void scope_arm(lua_State *L, Core *core, Scope *scope, int index) {
   anchors_reserve(L, core, 1);
   timer_reserve(L, core);
   scope->anchor = anchor_new(L, core, index);
-  scope_watch(core, scope);
   uint64_t when = deadline_at(scope->when);
+  scope_watch(core, scope, when);
   if (when <= core_now(core))
     job_post(core, &scope->timer.job);
   else

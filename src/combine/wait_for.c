@@ -88,8 +88,9 @@ static int wait_for_await(lua_State *L, Core *core, Head *head) {
   scope->cancelling = task->cancels;
   await_push_function(L, core);
   lua_getiuservalue(L, 1, 1);
-  timer_arm(core, &scope->timer, deadline_in(core, scope->when));
-  scope_watch(core, scope);
+  uint64_t when = deadline_in(core, scope->when);
+  timer_arm(core, &scope->timer, when);
+  scope_watch(core, scope, when);
   return k_limited(L, lua_pcallk(L, 1, LUA_MULTRET, 0, 0, k_limited), 0);
 }
 

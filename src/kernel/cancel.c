@@ -20,7 +20,7 @@ static void cancel_last(Core *core, Task *task, lua_State *L, int index, int mes
   else
     task->future.flags &= (uint8_t)~FUTURE_MESSAGE;
   task->must_cancel = true;
-  if (UNLIKELY(task == core->current)) watchdog_once(core);
+  if (UNLIKELY(task == core->current) && watchdog_once(core)) watchdog_at(core, 0);
 }
 
 /* Of tasks that await each other one is cancelled alone, not through what it awaits. */

@@ -110,7 +110,8 @@ struct Core {
   bool slow;           /* the slice ended because of it */
   uint32_t turn;       /* drains, while there is a watchdog: counted at their begin and end, so odd inside of them */
   uint32_t wanted;     /* of the watchdog: time limits that run, slices, limits of steps */
-  uint32_t sliced;     /* tasks that have slices */
+  uint32_t sliced;     /* tasks that have slices; the watchdog's thread reads it, and the next */
+  uint64_t limit_at;   /* hrtime before which no time limit ends a step; may be too early */
   uint64_t step_limit; /* nanoseconds after which a step is reported while it runs; 0: never */
   uint64_t grace_over; /* hrtime after which run(), which ends, insists */
   const char *library;   /* borrowed: a string of the registry; how the names of our own Lua chunks begin; NULL: not known */

@@ -72,6 +72,7 @@ static Core *core_new(lua_State *L, LuvContext *luv, const neap_api *api) {
   core->loop = luv->loop;
   core->main = core->from = luv->L;
   core->handler = LUA_NOREF;
+  core->limit_at = UINT64_MAX;
   core->closed = true;
   list_create(&core->failures);
   list_create(&core->orphans);

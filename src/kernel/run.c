@@ -203,6 +203,7 @@ static int finish_tasks(lua_State *L, Core *core, double grace) {
     core->ignoring = 0;
     core->grace_over = uv_hrtime() + deadline_at(grace);
     watchdog_want(core);
+    watchdog_at(core, core->grace_over);
     int raised = 0;
     for (Left left; core->live > core->ignoring && (left = turn_protected(L, core, &end.given_up)) != LEFT_DONE;) {
       if (left == LEFT_RAISED && (lua_pop(L, 1), ++raised == RAISED_LIMIT)) break;

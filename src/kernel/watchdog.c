@@ -100,6 +100,10 @@ static void ring(Watchdog *it, uint64_t step) {
   if (alarm_take_signal()) pthread_kill(it->thread, SIGURG);
 }
 
+static bool may_end(const Core *core, uint64_t now) {
+  return __atomic_load_n(&core->sliced, __ATOMIC_RELAXED) > 0 || now >= __atomic_load_n(&core->limit_at, __ATOMIC_RELAXED);
+}
+
 /* While `calling`, the loop's thread cannot leave the turn that it is in. */
 static void look(Watchdog *it, uint64_t now) {
   atomic_store(&it->calling, true);
@@ -118,7 +122,7 @@ static void look(Watchdog *it, uint64_t now) {
     uint64_t used = cpu_time(it->thread) - it->first_used, limit = __atomic_load_n(&it->core->step_limit, __ATOMIC_RELAXED);
     atomic_store(&it->used, used);
     atomic_store(&it->lasted, now - it->since);
-    if (used >= atomic_load(&it->allowance) || (limit && now - it->since >= limit)) ring(it, step);
+    if ((used >= atomic_load(&it->allowance) && may_end(it->core, now)) || (limit && now - it->since >= limit)) ring(it, step);
   }
   atomic_store(&it->calling, false);
 }
@@ -219,14 +223,15 @@ bool watchdog_want(Core *core) {
 }
 
 void watchdog_slice(Core *core, uint64_t slice) {
-  core->sliced++;
+  __atomic_store_n(&core->sliced, core->sliced + 1, __ATOMIC_RELAXED);
   if (slice < atomic_load(&core->watchdog->allowance)) set_pace(core->watchdog, slice);
   watchdog_want(core);
 }
 
 void watchdog_unslice(Core *core) {
   watchdog_release(core);
-  if (--core->sliced == 0 && core->watchdog) set_pace(core->watchdog, OVERSTAY_MS * NS_PER_MS);
+  __atomic_store_n(&core->sliced, core->sliced - 1, __ATOMIC_RELAXED);
+  if (core->sliced == 0 && core->watchdog) set_pace(core->watchdog, OVERSTAY_MS * NS_PER_MS);
 }
 
 void watchdog_enter(Core *core) {

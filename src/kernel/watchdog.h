@@ -75,6 +75,11 @@ bool watchdog_want(Core *core);
 static inline void watchdog_release(Core *core) { __atomic_store_n(&core->wanted, core->wanted - 1, __ATOMIC_RELAXED); }
 bool watchdog_once(Core *core); /* the step that runs, until it ends */
 
+/* From `when` on (hrtime) a step that overstays is asked; before, only for the sake of slices and step_limit. */
+static inline void watchdog_at(Core *core, uint64_t when) {
+  if (when < core->limit_at) __atomic_store_n(&core->limit_at, when, __ATOMIC_RELAXED);
+}
+
 /* One more task, or one less, has slices, of so many nanoseconds; after watchdog_once. */
 void watchdog_slice(Core *core, uint64_t slice);
 void watchdog_unslice(Core *core);
