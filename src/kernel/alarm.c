@@ -20,14 +20,21 @@ static struct sigaction before; /* what SIGURG did before the handler below */
 
 /* ---- the hook ---- */
 
+/* What is kept of L, or where it would be. */
+static int saved_place(const Watchdog *it, const lua_State *L) {
+  int i = 0;
+  while (i < it->saved_count && it->saved[i].L != L) i++;
+  return i;
+}
+
 static void disarm(Watchdog *it, lua_State *L) {
-  for (int i = 0; it && i < it->saved_count; i++) {
-    if (it->saved[i].L != L) continue;
-    lua_sethook(L, it->saved[i].hook, it->saved[i].mask, it->saved[i].count);
-    it->saved[i] = it->saved[--it->saved_count];
+  int i = it ? saved_place(it, L) : 0;
+  if (!it || i == it->saved_count) {
+    lua_sethook(L, NULL, 0, 0);
     return;
   }
-  lua_sethook(L, NULL, 0, 0);
+  lua_sethook(L, it->saved[i].hook, it->saved[i].mask, it->saved[i].count);
+  it->saved[i] = it->saved[--it->saved_count];
 }
 
 static void on_instruction(lua_State *L, lua_Debug *frame) {
@@ -45,8 +52,10 @@ static void on_instruction(lua_State *L, lua_Debug *frame) {
 static void arm(Watchdog *it, lua_State *L, int n) {
   lua_Hook hook = lua_gethook(L);
   if (hook && hook != on_instruction) {
-    if (lua_gethookmask(L) & LUA_MASKCOUNT || it->saved_count == SAVED_HOOKS) return; /* its count would begin anew */
-    it->saved[it->saved_count++] = (SavedHook){L, hook, lua_gethookmask(L), lua_gethookcount(L)};
+    int i = saved_place(it, L);
+    if (lua_gethookmask(L) & LUA_MASKCOUNT || i == SAVED_HOOKS) return; /* its count would begin anew */
+    it->saved[i] = (SavedHook){L, hook, lua_gethookmask(L), lua_gethookcount(L)};
+    if (i == it->saved_count) it->saved_count++;
   }
   lua_sethook(L, on_instruction, LUA_MASKCOUNT, n);
 }
