@@ -1,6 +1,7 @@
 -- Time limits that bite: code that never awaits.
 local neap = require "neap"
 local busy = require "spec.support.busy"
+local child = require "spec.support.child"
 local loop = require "spec.support.loop"
 local await = neap.await
 local spin, try, raises = busy.spin, busy.try, busy.raises
@@ -191,5 +192,20 @@ describe("the end of run()", function()
     end, { shutdown_grace = 0.05 })
     assert.is_true(ok, reports)
     assert.is_nil(closed) -- at every instruction: not even that runs
+  end)
+end)
+
+describe("a state that has closed", function()
+  it("is watched no more, whatever finalizers do", function()
+    local out = child.output [[
+      local neap
+      local last = setmetatable({}, { __gc = function()
+        print(neap.current_task():cancel(), (pcall(neap.create_task, print, { slice = 0.01 })))
+        print(io.open "/proc/self/status":read "a":match "Threads:%s*(%d+)")
+      end })
+      neap = require "neap"
+      neap.run(function() os.exit(last and 0, true) end)
+    ]]
+    assert.equal("true\tfalse\n1\n", out)
   end)
 end)

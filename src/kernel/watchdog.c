@@ -179,12 +179,15 @@ static bool start_thread(void) {
 
 /* ---- the core's side ---- */
 
-static void wake(Watchdog *it) {
+/* False: there is no thread. It may fall asleep again at once, if nothing is wanted yet. */
+static bool wake(Watchdog *it) {
   pthread_mutex_lock(&lock);
-  atomic_store(&it->asleep, !start_thread());
+  bool awake = start_thread();
+  atomic_store(&it->asleep, !awake);
   it->idle = 0;
   pthread_cond_signal(&changed);
   pthread_mutex_unlock(&lock);
+  return awake;
 }
 
 /* Steps are asked once they have used `allowance`, and looked at twice in that time. */
@@ -212,9 +215,8 @@ static bool open_watchdog(Core *core) {
 }
 
 bool watchdog_once(Core *core) {
-  if (UNLIKELY(!core->watchdog) && !open_watchdog(core)) return false;
-  if (UNLIKELY(atomic_load(&core->watchdog->asleep))) wake(core->watchdog);
-  return !atomic_load(&core->watchdog->asleep);
+  if (UNLIKELY(!core->watchdog) && (core->closed || !open_watchdog(core))) return false;
+  return LIKELY(!atomic_load(&core->watchdog->asleep)) || wake(core->watchdog);
 }
 
 bool watchdog_want(Core *core) {
