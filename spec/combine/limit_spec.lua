@@ -69,6 +69,20 @@ describe("a time limit on code that never awaits", function()
     end, REAL)
   end)
 
+  it("does not preempt a task because of what the one that started it had to bear before", function()
+    loop.run(function()
+      pcall(neap.timeout, 0.001, function() await(neap.sleep(9)) end)
+      local ended
+      local task = neap.create_task(function()
+        local begin = os.clock()
+        while os.clock() - begin < 0.2 do assert(begin) end
+        ended = true
+      end, { eager_start = true })
+      assert.is_true(ended)
+      await(task)
+    end, { clock = "real", step_limit = 1000 })
+  end)
+
   it("closes what is to be closed, and says where", function()
     local closed, problem = false, nil
     raises(neap.TimeoutError, neap.timeout, 0.05, function()
@@ -103,6 +117,34 @@ describe("a time limit on code that never awaits", function()
         end)
       end
     end)
+  end)
+
+  it("ends code that gives each of its tries a limit of its own, and goes on", function()
+    raises(neap.TimeoutError, neap.timeout, 0.05, function()
+      local begin = os.clock()
+      while true do
+        pcall(neap.timeout, 0.2, spin)
+        if os.clock() - begin > 30 then error "it went on" end
+      end
+    end)
+  end)
+
+  it("counts what is swallowed anew for each stretch", function()
+    local swallowed = {}
+    local function swallow(i, times)
+      pcall(neap.timeout, 0.05, function()
+        for n = 1, times do
+          pcall(spin)
+          swallowed[i] = n
+        end
+      end)
+    end
+    assert.is_true((try(function()
+      swallow(1, 1000)
+      swallow(2, 2)
+      swallow(3, 2)
+    end)))
+    assert.same({ swallowed[1], 2, 2 }, swallowed)
   end)
 
   it("goes no further than its stretch", function()

@@ -72,8 +72,10 @@ static bool waits(const Waiters *all, const Task *task) {
 
 /* Is one of them to be told of its cancellation as soon as it has a step? */
 static bool any_cancelled(const Waiters *all) {
-  for (int i = 1; i < all->count; i++)
-    if (all->at[i]->must_cancel || all->at[i]->wait_state == WAIT_CANCELLED) return true;
+  for (int i = 1; i < all->count; i++) {
+    const Task *task = all->at[i];
+    if (task->must_cancel || (task->parked && task->wait_state == WAIT_CANCELLED)) return true;
+  }
   return false;
 }
 
@@ -96,11 +98,18 @@ static Scope *due_in_queue(const Core *core, const Waiters *all) {
   return NULL;
 }
 
-static void expire_due(Core *core, Watchdog *it, const Waiters *all, uint64_t now) {
+static void add_reason(Core *core, const void *of, uint32_t bites) {
+  Watchdog *it = core->watchdog;
+  watchdog_forgive(core, of); /* another one was there, and is no more */
+  if (it->reason_count == REASONS) it->reason_count--;
+  it->reasons[it->reason_count++] = (Reason){of, 0, bites};
+}
+
+static void expire_due(Core *core, const Waiters *all, uint64_t now) {
   Scope *scope;
   while ((scope = due_in_queue(core, all)) != NULL || (scope = due_in_heap(core, all, now)) != NULL) {
     scope_expire(core, scope);
-    it->reason = scope;
+    add_reason(core, scope, 0);
   }
 }
 
@@ -154,22 +163,28 @@ static void tell(lua_State *L, Core *core, Watchdog *it) {
   core->held--;
 }
 
-static void bite(lua_State *L, Core *core, Watchdog *it, Task *task, uint64_t now) {
-  it->bitten_at = now;
-  it->bites++;
-  task->must_cancel = false;
-  task->wait_state = WAIT_NONE;
-  if (it->killing) watchdog_again(L, 1);
-  wait_raise(L, core, task);
+/* Each limit counts for itself: they may be within one another, each swallowing what the outer one raised. */
+static bool due_again(const Reason *reason, uint64_t now) {
+  return reason->bites >= BITES_LIMIT || now - reason->at >= (uint64_t)AGAIN_MS * NS_PER_MILLI;
 }
 
-/* A limit that was let expire for this step, and whose stretch it has not left. */
-static bool swallowed_again(Watchdog *it, uint64_t now) {
-  if (!it->reason || it->bites == 0) return false;
-  if (it->killing) return true;
-  if (now - it->bitten_at < (uint64_t)AGAIN_MS * NS_PER_MILLI) return false;
-  it->killing = it->bites + 1 >= BITES_LIMIT;
-  return true;
+static bool swallowed_again(const Watchdog *it, uint64_t now) {
+  for (int i = 0; i < it->reason_count; i++)
+    if (it->reasons[i].bites > 0 && due_again(&it->reasons[i], now)) return true;
+  return false;
+}
+
+static void bite(lua_State *L, Core *core, Watchdog *it, Task *task, uint64_t now) {
+  bool killing = false;
+  for (int i = 0; i < it->reason_count; i++) {
+    Reason *reason = &it->reasons[i];
+    if (reason->bites == 0 || due_again(reason, now)) reason->bites++, reason->at = now;
+    killing |= reason->bites >= BITES_LIMIT;
+  }
+  task->must_cancel = false;
+  task->wait_state = WAIT_NONE;
+  if (killing) watchdog_again(L, 1);
+  wait_raise(L, core, task);
 }
 
 static bool of_library(lua_State *L, const Core *core) {
@@ -182,17 +197,12 @@ static void begin_step(Core *core, Watchdog *it) {
   uint64_t step = watchdog_step(core);
   if (it->bitten == step) return;
   it->bitten = step;
-  it->reason = NULL;
-  it->bites = 0;
-  it->killing = false;
+  it->reason_count = 0;
 }
 
 /* The time that run() gives tasks at its end is over, and it cannot say so. */
-static void end_of_grace(Core *core, Watchdog *it, uint64_t now) {
-  if (!core->until_empty || now < core->grace_over || it->killing) return;
-  it->reason = &core->grace_over;
-  it->killing = true;
-  it->bites = 1;
+static void end_of_grace(Core *core, uint64_t now) {
+  if (core->until_empty && now >= core->grace_over) add_reason(core, &core->grace_over, BITES_LIMIT);
 }
 
 static void on_overstayed(lua_State *L, Core *core) {
@@ -201,7 +211,6 @@ static void on_overstayed(lua_State *L, Core *core) {
   tell(L, core, it);
   if (!task || core->held > 0 || guard_in_finalizer(L)) return;
   begin_step(core, it);
-  if (!it->reason) it->killing = false; /* the stretch was left */
   uint64_t used = atomic_load(&it->used), now = uv_hrtime();
   bool sliced = task->slice && used >= task->slice * UINT64_C(1000), late = used >= (uint64_t)OVERSTAY_MS * NS_PER_MILLI;
   if (!sliced && !late) return;
@@ -211,10 +220,10 @@ static void on_overstayed(lua_State *L, Core *core) {
   }
   Waiters all;
   find_waiters(core, &all, task);
-  if (late && core->clock == CLOCK_REAL) expire_due(core, it, &all, now);
-  end_of_grace(core, it, now);
+  if (late && core->clock == CLOCK_REAL) expire_due(core, &all, now);
+  end_of_grace(core, now);
   next_limit(core, now);
-  if (it->reason) watchdog_at(core, 0); /* it may be swallowed */
+  if (it->reason_count > 0) watchdog_at(core, 0); /* it may be swallowed */
   if (late && (task->must_cancel || swallowed_again(it, now))) bite(L, core, it, task, now);
   bool ending = any_cancelled(&all);
   if (ending) watchdog_at(core, 0); /* it may run again before all of them have */

@@ -29,7 +29,7 @@ void scope_arm(lua_State *L, Core *core, Scope *scope, int index); /* the scope 
  * to be raised instead. */
 bool scope_exit(lua_State *L, Core *core, Scope *scope, int error);
 
-/* The watchdog is wanted while the scope is armed, until it is left. */
+/* The watchdog is wanted while the scope is armed. */
 void scope_watch(Core *core, Scope *scope, uint64_t when);
 void scope_unwatch(Core *core, Scope *scope);
 

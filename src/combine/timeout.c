@@ -12,20 +12,6 @@ static void unanchor(Core *core, Scope *scope) {
   scope->anchor = 0;
 }
 
-static void on_timeout(Core *core, Job *job) {
-  Scope *scope = container_of(job, Scope, timer.job);
-  future_cancel(core, &scope->task->future, NULL, 0, 0);
-  scope->state = SCOPE_EXPIRING;
-  unanchor(core, scope);
-}
-
-Scope *scope_of(Job *job) { return job->run == on_timeout ? container_of(job, Scope, timer.job) : NULL; }
-
-void scope_expire(Core *core, Scope *scope) {
-  timer_disarm(core, &scope->timer);
-  on_timeout(core, &scope->timer.job);
-}
-
 void scope_watch(Core *core, Scope *scope, uint64_t when) {
   if (core->clock != CLOCK_REAL) return;
   watchdog_at(core, when);
@@ -38,7 +24,21 @@ void scope_unwatch(Core *core, Scope *scope) {
   if (!scope->watched) return;
   scope->watched = false;
   watchdog_release(core);
-  if (UNLIKELY(core->watchdog && core->watchdog->reason == scope)) core->watchdog->reason = NULL;
+}
+
+static void on_timeout(Core *core, Job *job) {
+  Scope *scope = container_of(job, Scope, timer.job);
+  future_cancel(core, &scope->task->future, NULL, 0, 0);
+  scope->state = SCOPE_EXPIRING;
+  unanchor(core, scope);
+  scope_unwatch(core, scope); /* it may never be left: dropped, or its task abandoned */
+}
+
+Scope *scope_of(Job *job) { return job->run == on_timeout ? container_of(job, Scope, timer.job) : NULL; }
+
+void scope_expire(Core *core, Scope *scope) {
+  timer_disarm(core, &scope->timer);
+  on_timeout(core, &scope->timer.job);
 }
 
 Scope *scope_make(lua_State *L, Core *core, const Type *type, double when) {
@@ -76,6 +76,7 @@ bool scope_exit(lua_State *L, Core *core, Scope *scope, int error) {
   timer_disarm(core, &scope->timer);
   unanchor(core, scope);
   scope_unwatch(core, scope);
+  watchdog_forgive(core, scope);
   if (scope->state == SCOPE_ACTIVE) scope->state = SCOPE_EXITED;
   if (scope->state != SCOPE_EXPIRING) return false;
   scope->state = SCOPE_EXPIRED;
@@ -172,6 +173,7 @@ static int s_reschedule(lua_State *L) {
   timer_reserve(L, core);
   timer_disarm(core, &scope->timer);
   unanchor(core, scope);
+  scope_unwatch(core, scope);
   scope->when = when;
   scope_arm(L, core, scope, 1);
   return 0;

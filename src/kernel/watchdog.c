@@ -236,6 +236,12 @@ void watchdog_unslice(Core *core) {
   if (core->sliced == 0 && core->watchdog) set_pace(core->watchdog, OVERSTAY_MS * NS_PER_MS);
 }
 
+void watchdog_forgive(Core *core, const void *limit) {
+  Watchdog *it = core->watchdog;
+  for (int i = 0; it && i < it->reason_count; i++)
+    if (it->reasons[i].of == limit) it->reasons[i--] = it->reasons[--it->reason_count];
+}
+
 void watchdog_enter(Core *core) {
   Watchdog *it = core->watchdog;
   it->thread = pthread_self();

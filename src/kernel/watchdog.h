@@ -28,7 +28,14 @@ typedef struct {
   int mask, count;
 } SavedHook;
 
-enum { SAVED_HOOKS = 16, HELD_UP_TEXT = 1500 };
+/* A time limit that was let expire to end the step, and whose stretch the step has not left. */
+typedef struct {
+  const void *of; /* only compared */
+  uint64_t at;    /* hrtime of the last cancellation it raised */
+  uint32_t bites; /* such cancellations */
+} Reason;
+
+enum { SAVED_HOOKS = 16, REASONS = 8, HELD_UP_TEXT = 1500 };
 
 typedef enum { TEXT_NONE, TEXT_READY, TEXT_PRINTED } TextState;
 
@@ -56,10 +63,9 @@ typedef struct Watchdog {
   SavedHook saved[SAVED_HOOKS];
   int saved_count;
   /* of core->overstayed, for the step `bitten`: */
-  uint64_t bitten, bitten_at;
-  const void *reason; /* the time limit that ends it; NULL: none, or it was left */
-  uint32_t bites;
-  bool killing;
+  uint64_t bitten;
+  Reason reasons[REASONS];
+  int reason_count;
   uint64_t reported; /* the step that was */
   /* a report of a C function, from the handler to the thread: */
   _Atomic(int) text_state; /* TextState */
@@ -94,6 +100,9 @@ static inline uint64_t watchdog_step(const Core *core) {
 /* Around every drain, of a core that is watched. */
 void watchdog_enter(Core *core);
 void watchdog_leave(Core *core);
+
+/* The stretch of a time limit is left: it ends no step any more. */
+void watchdog_forgive(Core *core, const void *limit);
 
 /* From core->overstayed, which runs in the hook on L: call again at the n-th instruction from now. */
 void watchdog_again(lua_State *L, int n);
