@@ -11,6 +11,7 @@
 #include "kernel/mailbox.h"
 #include "kernel/report.h"
 #include "kernel/run.h"
+#include "kernel/watchdog.h"
 
 /* ---- forks ---- */
 
@@ -44,6 +45,7 @@ int host_after_fork(Core *core) {
   core->handles->lost = core->handles->open - 4;
   core->lost = core->loop->active_reqs.count;
   core->forks = fork_count();
+  if (core->wanted > 0) watchdog_once(core); /* the thread is the parent's */
   return 0;
 }
 

@@ -69,6 +69,7 @@ static void in_child(void) {
     Watchdog *it = container_of(link, Watchdog, link);
     atomic_store(&it->asleep, true);
     atomic_store(&it->calling, false);
+    it->step = 0; /* its CPU time begins anew */
   }
 }
 
