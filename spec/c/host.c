@@ -52,18 +52,20 @@ void loop_end(uv_loop_t *loop) {
   expect(uv_loop_close(loop) == 0);
 }
 
+enum { SETS = 5 };
+
 int main(int argc, char **argv) {
-  const Scenario *const all[] = {run_scenarios, close_scenarios, fork_scenarios, parked_scenarios};
+  const Scenario *const all[SETS] = {run_scenarios, close_scenarios, fork_scenarios, parked_scenarios, limit_scenarios};
   setvbuf(stdout, NULL, _IOLBF, 0);
   alarm(60);
-  for (int i = 0; argc == 2 && i < 4; i++)
+  for (int i = 0; argc == 2 && i < SETS; i++)
     for (const Scenario *it = all[i]; it->name; it++) {
       if (strcmp(it->name, argv[1]) != 0) continue;
       it->run();
       puts("done");
       return 0;
     }
-  for (int i = 0; i < 4; i++)
+  for (int i = 0; i < SETS; i++)
     for (const Scenario *it = all[i]; it->name; it++) puts(it->name);
   return 2;
 }

@@ -17,7 +17,7 @@ typedef struct {
   void (*run)(void);
 } Scenario;
 
-extern const Scenario run_scenarios[], close_scenarios[], fork_scenarios[], parked_scenarios[];
+extern const Scenario run_scenarios[], close_scenarios[], fork_scenarios[], parked_scenarios[], limit_scenarios[];
 
 #define expect(condition) \
   ((condition) ? (void)0 : (fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition), _exit(1)))

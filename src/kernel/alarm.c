@@ -16,25 +16,36 @@ enum {
   NS_A_MS = 1000000
 };
 
-static struct sigaction before; /* what SIGURG did before the handler below */
+enum { LAYERS = 4 };
+
+/* Whose SIGURG it was before the handler below took it, the first at 0. One that came after it and hands on what is
+ * not its own calls that handler again. */
+static struct sigaction before[LAYERS];
+static _Atomic(int) layers;
+static _Thread_local int handed_on __attribute__((tls_model("initial-exec"))); /* of the layers, by the signal that is handled */
 
 /* ---- the hook ---- */
 
-/* What is kept of L, or where it would be. */
-static int saved_place(const Watchdog *it, const lua_State *L) {
-  int i = 0;
-  while (i < it->saved_count && it->saved[i].L != L) i++;
-  return i;
+/* The hook that L had, no longer among the saved ones. */
+static SavedHook take_saved(Watchdog *it, const lua_State *L) {
+  SavedHook taken = {NULL, NULL, 0, 0};
+  for (int i = 0; i < it->saved_count; i++) {
+    if (it->saved[i].L != L) continue;
+    taken = it->saved[i];
+    it->saved[i] = it->saved[--it->saved_count];
+    break;
+  }
+  return taken;
 }
 
 static void disarm(Watchdog *it, lua_State *L) {
-  int i = it ? saved_place(it, L) : 0;
-  if (!it || i == it->saved_count) {
-    lua_sethook(L, NULL, 0, 0);
-    return;
+  SavedHook own = {NULL, NULL, 0, 0};
+  if (it && it->saved_count > 0) {
+    atomic_store(&it->busy, true);
+    own = take_saved(it, L);
+    atomic_store(&it->busy, false);
   }
-  lua_sethook(L, it->saved[i].hook, it->saved[i].mask, it->saved[i].count);
-  it->saved[i] = it->saved[--it->saved_count];
+  lua_sethook(L, own.hook, own.mask, own.count);
 }
 
 static void on_instruction(lua_State *L, lua_Debug *frame) {
@@ -51,16 +62,20 @@ static void on_instruction(lua_State *L, lua_Debug *frame) {
 /* Also in a signal handler: lua_sethook is made for that. */
 static void arm(Watchdog *it, lua_State *L, int n) {
   lua_Hook hook = lua_gethook(L);
-  if (hook && hook != on_instruction) {
-    int i = saved_place(it, L);
-    if (lua_gethookmask(L) & LUA_MASKCOUNT || i == SAVED_HOOKS) return; /* its count would begin anew */
-    it->saved[i] = (SavedHook){L, hook, lua_gethookmask(L), lua_gethookcount(L)};
-    if (i == it->saved_count) it->saved_count++;
+  if (hook != on_instruction) {
+    take_saved(it, L); /* of a thread that was here before and never answered */
+    if (hook && (lua_gethookmask(L) & LUA_MASKCOUNT || it->saved_count == SAVED_HOOKS)) return; /* its count would begin anew */
+    if (hook) it->saved[it->saved_count++] = (SavedHook){L, hook, lua_gethookmask(L), lua_gethookcount(L)};
   }
   lua_sethook(L, on_instruction, LUA_MASKCOUNT, n);
 }
 
-void watchdog_again(lua_State *L, int n) { arm(core_draining->watchdog, L, n); }
+void watchdog_again(lua_State *L, int n) {
+  Watchdog *it = core_draining->watchdog;
+  atomic_store(&it->busy, true);
+  arm(it, L, n);
+  atomic_store(&it->busy, false);
+}
 
 /* ---- the signal handler, on the loop's thread. It only reads what the public interface of Lua reads
  * without writing, and of threads that have been inside one C function for long. ---- */
@@ -139,9 +154,11 @@ static bool may_describe(const Core *core, Watchdog *it) {
          atomic_load(&it->text_state) != TEXT_READY;
 }
 
-static void ask(Core *core, Watchdog *it) {
+/* False: it came too late, if it was ours at all. */
+static bool ask(Core *core, Watchdog *it) {
   uint64_t step = watchdog_step(core), used = atomic_load(&it->used);
-  if (step == 0 || step != atomic_load(&it->suspect)) return;
+  if (step == 0 || step != atomic_load(&it->suspect)) return false;
+  if (atomic_load(&it->busy)) return true; /* at the next look */
   if (it->asked != step) {
     it->asked = step;
     it->asked_used = used;
@@ -151,34 +168,53 @@ static void ask(Core *core, Watchdog *it) {
   lua_State *L = core->current && core->current->co ? core->current->co : core->from;
   arm(it, L, 1);
   bool silent = used - it->asked_used >= (uint64_t)SILENT_MS * NS_A_MS, held_up = it->asks > ASKS_HELD_UP;
-  if (!silent && !held_up) return;
+  if (!silent && !held_up) return true;
   for (int depth = 0; depth < COROUTINES_DEEP; depth++) {
     lua_State *inner = alarm_resumed(L);
     if (!inner) break;
     arm(it, L = inner, 1);
   }
   if (held_up && may_describe(core, it) && in_c_function(L)) describe_held_up(core, it, L);
+  return true;
+}
+
+static void hand_on(int number, siginfo_t *info, void *context) {
+  int at = atomic_load(&layers) - 1 - handed_on;
+  if (at < 0) return;
+  const struct sigaction *to = &before[at];
+  handed_on++;
+  if (to->sa_flags & SA_SIGINFO)
+    to->sa_sigaction(number, info, context);
+  else if (to->sa_handler != SIG_DFL && to->sa_handler != SIG_IGN)
+    to->sa_handler(number);
+  handed_on--;
 }
 
 static void on_signal(int number, siginfo_t *info, void *context) {
   int saved = errno;
   Core *core = core_draining;
   Watchdog *it = core ? core->watchdog : NULL;
-  if (it && atomic_exchange(&it->rung, false))
-    ask(core, it);
-  else if (before.sa_flags & SA_SIGINFO)
-    before.sa_sigaction(number, info, context);
-  else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
-    before.sa_handler(number);
+  if (!it || !atomic_exchange(&it->rung, false) || !ask(core, it)) hand_on(number, info, context);
   errno = saved;
 }
 
-/* Again before every use: others may have put theirs in its place. */
+static bool same_handler(const struct sigaction *a, const struct sigaction *b) {
+  if ((a->sa_flags & SA_SIGINFO) != (b->sa_flags & SA_SIGINFO)) return false;
+  return a->sa_flags & SA_SIGINFO ? a->sa_sigaction == b->sa_sigaction : a->sa_handler == b->sa_handler;
+}
+
+/* From the watchdog's thread alone. What a layer says is read only once it counts, and changes no more, but for one that
+ * comes when there are too many: then it takes the last one's place. */
 bool alarm_take_signal(void) {
   struct sigaction now, take;
   if (sigaction(SIGURG, NULL, &now) != 0) return false;
   if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_signal) return true;
-  before = now;
+  int count = atomic_load(&layers);
+  if (count == 0 || !same_handler(&before[count - 1], &now)) {
+    if (count == LAYERS) count--;
+    before[count] = now;
+    atomic_store(&layers, count + 1);
+  }
   memset(&take, 0, sizeof take);
   take.sa_sigaction = on_signal;
   take.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;

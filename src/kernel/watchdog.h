@@ -62,6 +62,7 @@ typedef struct Watchdog {
   uint32_t asks;       /* without an answer */
   SavedHook saved[SAVED_HOOKS];
   int saved_count;
+  _Atomic(bool) busy; /* the hook changes them: the handler, which may come in between, leaves them alone */
   /* of core->overstayed, for the step `bitten`: */
   uint64_t bitten;
   Reason reasons[REASONS];
