@@ -63,6 +63,38 @@ describe("a task with slices", function()
     end, REAL)
   end)
 
+  it("needs no more of its stack each time a predicate is interrupted", function()
+    local MANY = 700
+    loop.run(function()
+      local changed, ticks, times = neap.Condition(), 0, 0
+      local task = neap.create_task(function()
+        await(changed:acquire())
+        string.gsub("a", "a", function()
+          await(changed:wait_for(function()
+            local before, begin = ticks, os.clock()
+            while ticks == before do
+              if os.clock() - begin > 5 then error "it is not interrupted any more" end
+            end
+            times = times + 1
+            return times == MANY
+          end))
+        end)
+        changed:release()
+      end, { slice = 0.001 })
+      while not task:done() do
+        ticks = ticks + 1
+        if not changed:locked() then
+          await(changed:acquire())
+          changed:notify()
+          changed:release()
+        end
+        await(neap.sleep(0))
+      end
+      await(task)
+      assert.equal(MANY, times)
+    end, { clock = "real", stack_size = 65536 })
+  end)
+
   it("has none of no or bad length", function()
     loop.run(function()
       for _, bad in ipairs { 0, -1, 0.0001, 0 / 0, math.huge, "x", {}, true } do

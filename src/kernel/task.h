@@ -85,7 +85,7 @@ Task *wait_task(lua_State *L, Core *core);
 int wait_park(lua_State *L, Core *core, Task *task, AbortFn abort, lua_KFunction k, lua_KContext context);
 
 /* From the hook of the watchdog: the code of the current task goes on in the next tick. Raises its cancellation. */
-int wait_preempt(lua_State *L, Core *core, Task *task);
+void wait_preempt(lua_State *L, Core *core, Task *task);
 
 /* The usual abort: marks the wait cancelled and posts it; the waiter's continuation unlinks it. */
 bool wait_abort(Core *core, Task *task, lua_State *L, int message);

@@ -100,16 +100,17 @@ static int k_preempted(lua_State *L, int status, lua_KContext context) {
   return wait_cancelled(core->current) ? wait_raise(L, core, core->current) : 0;
 }
 
-int wait_preempt(lua_State *L, Core *core, Task *task) {
-  if (!worker_may_park(L, core)) return 0;
-  worker_aside(L, core, task);
+void wait_preempt(lua_State *L, Core *core, Task *task) {
+  if (!worker_may_park(L, core)) return;
+  bool open = worker_aside(L, core, task);
   job_post(core, &task->wait.job);
   task->wait_state = WAIT_PENDING;
   task->wait.abort = NULL;
   task->parked = true;
   if (task->insist) task->must_cancel = true;
   core_set_left(core, 0); /* I/O and timers have waited for long */
-  return worker_park(L, core, task, k_preempted, (lua_KContext)core);
+  worker_park(L, core, task, k_preempted, (lua_KContext)core);
+  worker_reopen(core, open);
 }
 
 /* Whatever the task waits on may still have its wait linked, so its memory must stay: it keeps its

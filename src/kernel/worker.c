@@ -274,11 +274,15 @@ static int refuse(lua_State *L, const char *why) {
   return fail_raise(L, FAIL_RUNTIME, "await cannot suspend here: a C function is in between, and %s", why);
 }
 
-void worker_aside(lua_State *L, Core *core, Task *task) {
+bool worker_aside(lua_State *L, Core *core, Task *task) {
+  bool open = core->worker->open;
   core->worker->open = false;
   task->aside = true;
   task->guest = L;
+  return open;
 }
+
+void worker_reopen(Core *core, bool open) { core->worker->open = open; }
 
 void worker_check(lua_State *L, Core *core, Task *task) {
   guard_finalizer(L, "await");

@@ -35,7 +35,11 @@ void worker_check(lua_State *L, Core *core, Task *task);
 
 /* The same question without an error; then worker_aside, and worker_park. */
 bool worker_may_park(lua_State *L, Core *core);
-void worker_aside(lua_State *L, Core *core, Task *task);
+bool worker_aside(lua_State *L, Core *core, Task *task);
+
+/* After it, with what worker_aside gave: what a continuation calls was interrupted, and goes on, so the next await
+ * may still be that of the continuation itself. */
+void worker_reopen(Core *core, bool open);
 
 /* The tasks whose steps started, at once, the one that runs: the next outer one; from *at = NULL. */
 Task *worker_outer(const Core *core, Worker **at);
