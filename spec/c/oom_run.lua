@@ -4,6 +4,19 @@
 local M = dofile "spec/c/oom_part.lua"
 local open, section, same, is, tells = M.open, M.section, M.same, M.is, M.tells
 
+section("watched steps", function()
+  local neap, await, create_task = open()
+  neap.run(function()
+    same(neap.timeout(60, function() return await(neap.sleep(0, "x")) end), "x") -- goes on unwatched
+    local task = create_task(function()
+      string.gsub("a", "a", function() await(neap.sleep(0)) end)
+      return 1
+    end, { slice = 10 })
+    same((await(task)), 1)
+    same(await(neap.wait_for(neap.sleep(0, "y"), 60)), "y")
+  end, { step_limit = 60 })
+end)
+
 section("real clock", function()
   local neap, await, create_task = open()
   same(neap.run(neap.async(function(a)
