@@ -76,6 +76,29 @@ static void limit_turns(void) {
   end(L, &loop);
 }
 
+/* Another state's loop, turned by a step of this one, both under limits. */
+static int nested;
+
+static int f_nested(lua_State *L) {
+  (void)L;
+  uv_loop_t loop;
+  lua_State *inner = open_spinning(&loop);
+  run(inner, bitten);
+  end(inner, &loop);
+  nested++;
+  return 0;
+}
+
+static void limit_nested(void) {
+  uv_loop_t loop;
+  lua_State *L = open_spinning(&loop);
+  lua_register(L, "nested", f_nested);
+  run(L, "for _ = 1, 2 do local ok, problem = pcall(neap.timeout, 0.05, function() nested() spin() end) "
+         "assert(not ok and getmetatable(problem) == neap.TimeoutError, problem) end");
+  expect(nested == 2);
+  end(L, &loop);
+}
+
 /* ---- forks ---- */
 
 /* ThreadSanitizer no longer sees what synchronizes what in the child of a process that had threads. */
@@ -303,6 +326,7 @@ static void limit_exit(void) {
 const Scenario limit_scenarios[] = {
     {"limit_threads", limit_threads},
     {"limit_turns", limit_turns},
+    {"limit_nested", limit_nested},
     {"limit_fork", limit_fork},
     {"limit_fork_inside", limit_fork_inside},
     {"limit_handler_before", limit_handler_before},

@@ -237,6 +237,43 @@ describe("the end of run()", function()
   end)
 end)
 
+describe("a limit that is dropped, neither left nor running any more", function()
+  it("lets the watchdog sleep", function()
+    assert.equal("it sleeps\n", child.output [[
+      local neap, uv = require "neap", require "luv"
+      local await = neap.await
+
+      local function looks() -- how often threads but the main one have waited
+        local n, main = 0, tostring(uv.os_getpid())
+        for name in uv.fs_scandir_next, uv.fs_scandir "/proc/self/task" do
+          local file = name ~= main and io.open("/proc/self/task/" .. name .. "/status")
+          if file then
+            n = n + tonumber(file:read "a":match "\nvoluntary_ctxt_switches:%s*(%d+)")
+            file:close()
+          end
+        end
+        return n
+      end
+
+      neap.run(function()
+        neap.create_task(function()
+          local scope = neap.timeout(0.001)
+          pcall(await, neap.sleep(60))
+          assert(scope:expired())
+        end)
+        neap.create_task(function() neap.timeout(60):reschedule(nil) end)
+        await(neap.sleep(0.02))
+        for _ = 1, 100 do
+          local before, begin = looks(), neap.time()
+          while neap.time() - begin < 0.1 do await(neap.sleep(0)) end
+          if looks() == before then return print "it sleeps" end
+        end
+        print "it looks on"
+      end)
+    ]])
+  end)
+end)
+
 describe("a state that has closed", function()
   it("is watched no more, whatever finalizers do", function()
     local out = child.output [[
