@@ -186,6 +186,27 @@ describe("a time limit on code that never awaits", function()
     end, REAL)
   end)
 
+  it("that ran out in another task's step, which it did not end, ends the next one", function()
+    loop.run(function()
+      local go, ended = neap.Event(), nil
+      local task = neap.create_task(function()
+        ended = select(2, pcall(neap.timeout, 0.01, function()
+          await(go:wait())
+          local begin = os.clock()
+          while os.clock() - begin < 10 do assert(begin) end
+        end))
+      end)
+      await(neap.sleep(0))
+      neap.create_task(function()
+        local begin = os.clock()
+        while os.clock() - begin < 0.2 do assert(begin) end
+      end)
+      go:set()
+      await(task)
+      assert.equal(neap.TimeoutError, getmetatable(ended))
+    end, REAL)
+  end)
+
   it("leaves the hook of a debugger as it was", function()
     local lines = 0
     local function count() lines = lines + 1 end

@@ -113,14 +113,21 @@ static void expire_due(Core *core, const Waiters *all, uint64_t now) {
   }
 }
 
-/* When is the next one? Those that are due and end nothing here are not asked for again. */
+/* When is this step to be asked again? Limits that are due and do not end it are not its affair, but the next step may
+ * be that of their task, before the loop comes to them. */
 static void next_limit(Core *core, uint64_t now) {
   uint64_t next = core->until_empty && core->grace_over > now ? core->grace_over : UINT64_MAX;
-  for (uint32_t i = 0; i < core->timers.count; i++) {
+  bool due = false;
+  for (uint32_t i = 0; core->clock == CLOCK_REAL && i < core->timers.count; i++) {
     uint64_t when = core->timers.at[i].when;
-    if (when > now && when < next && scope_of(&container_of(core->timers.at[i].node, Timer, node)->job)) next = when;
+    if ((when > now && when >= next) || !scope_of(&container_of(core->timers.at[i].node, Timer, node)->job)) continue;
+    if (when > now)
+      next = when;
+    else
+      due = true;
   }
-  __atomic_store_n(&core->limit_at, next, __ATOMIC_RELAXED);
+  list_each(link, &core->ready) due = due || scope_of(container_of(link, Job, link));
+  watchdog_calm(core, next, due ? 0 : next);
 }
 
 /* ---- what is done to the step ---- */

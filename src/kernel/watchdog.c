@@ -101,8 +101,10 @@ static void ring(Watchdog *it, uint64_t step) {
   if (alarm_take_signal()) pthread_kill(it->thread, SIGURG);
 }
 
-static bool may_end(const Core *core, uint64_t now) {
-  return __atomic_load_n(&core->sliced, __ATOMIC_RELAXED) > 0 || now >= __atomic_load_n(&core->limit_at, __ATOMIC_RELAXED);
+static bool may_end(Watchdog *it, uint64_t step, uint64_t now) {
+  if (__atomic_load_n(&it->core->sliced, __ATOMIC_RELAXED) > 0) return true;
+  if (now < __atomic_load_n(&it->core->limit_at, __ATOMIC_RELAXED)) return false;
+  return atomic_load(&it->calm) != step || now >= atomic_load(&it->calm_until);
 }
 
 /* While `calling`, the loop's thread cannot leave the turn that it is in. */
@@ -123,7 +125,7 @@ static void look(Watchdog *it, uint64_t now) {
     uint64_t used = cpu_time(it->thread) - it->first_used, limit = __atomic_load_n(&it->core->step_limit, __ATOMIC_RELAXED);
     atomic_store(&it->used, used);
     atomic_store(&it->lasted, now - it->since);
-    if ((used >= atomic_load(&it->allowance) && may_end(it->core, now)) || (limit && now - it->since >= limit)) ring(it, step);
+    if ((used >= atomic_load(&it->allowance) && may_end(it, step, now)) || (limit && now - it->since >= limit)) ring(it, step);
   }
   atomic_store(&it->calling, false);
 }
@@ -235,6 +237,12 @@ void watchdog_unslice(Core *core) {
   watchdog_release(core);
   __atomic_store_n(&core->sliced, core->sliced - 1, __ATOMIC_RELAXED);
   if (core->sliced == 0 && core->watchdog) set_pace(core->watchdog, OVERSTAY_MS * NS_PER_MS);
+}
+
+void watchdog_calm(Core *core, uint64_t calm_until, uint64_t limit_at) {
+  atomic_store(&core->watchdog->calm_until, calm_until);
+  atomic_store(&core->watchdog->calm, watchdog_step(core));
+  __atomic_store_n(&core->limit_at, limit_at, __ATOMIC_RELAXED);
 }
 
 void watchdog_forgive(Core *core, const void *limit) {

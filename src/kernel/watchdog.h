@@ -56,6 +56,8 @@ typedef struct Watchdog {
   _Atomic(uint64_t) suspect; /* the step it rang for */
   _Atomic(uint64_t) used;    /* CPU time of that step, nanoseconds */
   _Atomic(uint64_t) lasted;  /* wall time of it */
+  /* the hook's; read by the thread: */
+  _Atomic(uint64_t) calm, calm_until; /* the step that no limit ends before that hrtime */
   /* the handler's and the hook's: */
   uint64_t asked;      /* the step that was asked; 0: it has answered */
   uint64_t asked_used; /* CPU time it had used then */
@@ -85,7 +87,11 @@ bool watchdog_once(Core *core); /* the step that runs, until it ends */
 /* From `when` on (hrtime) a step that overstays is asked; before, only for the sake of slices and step_limit. */
 static inline void watchdog_at(Core *core, uint64_t when) {
   if (when < core->limit_at) __atomic_store_n(&core->limit_at, when, __ATOMIC_RELAXED);
+  if (UNLIKELY(core->watchdog && when < core->watchdog->calm_until)) core->watchdog->calm_until = when;
 }
+
+/* The step that runs has answered: no limit ends it before `calm_until`, and others none before `limit_at`. */
+void watchdog_calm(Core *core, uint64_t calm_until, uint64_t limit_at);
 
 /* One more task, or one less, has slices, of so many nanoseconds; after watchdog_once. */
 void watchdog_slice(Core *core, uint64_t slice);
