@@ -216,9 +216,10 @@ static void on_overstayed(lua_State *L, Core *core) {
   Watchdog *it = core->watchdog;
   Task *task = core->current;
   tell(L, core, it);
+  uint64_t used = atomic_load(&it->used), now = uv_hrtime();
+  if (!task) next_limit(core, now); /* a callback: nothing ends it */
   if (!task || core->held > 0 || guard_in_finalizer(L)) return;
   begin_step(core, it);
-  uint64_t used = atomic_load(&it->used), now = uv_hrtime();
   bool sliced = task->slice && used >= task->slice * UINT64_C(1000), late = used >= (uint64_t)OVERSTAY_MS * NS_PER_MILLI;
   if (!sliced && !late) return;
   if (of_library(L, core)) {

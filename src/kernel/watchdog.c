@@ -130,11 +130,24 @@ static void look(Watchdog *it, uint64_t now) {
   atomic_store(&it->calling, false);
 }
 
+/* Without the lock, for whoever reads may be slow. */
 static void print_text(Watchdog *it) {
-  if (atomic_load(&it->text_state) != TEXT_READY) return;
+  char text[HELD_UP_TEXT];
   size_t size = strlen(it->text);
-  if (write(STDERR_FILENO, it->text, size) < 0) return; /* at the next look */
+  memcpy(text, it->text, size);
   atomic_store(&it->text_state, TEXT_PRINTED);
+  pthread_mutex_unlock(&lock);
+  ssize_t written = write(STDERR_FILENO, text, size);
+  UNUSED(written); /* there is nobody to tell */
+  pthread_mutex_lock(&lock);
+}
+
+static Watchdog *find_text(void) {
+  list_each(link, &watched) {
+    Watchdog *it = container_of(link, Watchdog, link);
+    if (atomic_load(&it->text_state) == TEXT_READY) return it;
+  }
+  return NULL;
 }
 
 static bool unwanted(const Watchdog *it) { return __atomic_load_n(&it->core->wanted, __ATOMIC_SEQ_CST) == 0; }
@@ -158,12 +171,15 @@ static void *patrol(void *arg) {
       Watchdog *it = container_of(link, Watchdog, link);
       if (atomic_load(&it->asleep)) continue;
       look(it, now);
-      print_text(it);
       if (fall_asleep(it)) continue;
       uint64_t own = atomic_load(&it->period);
       period = period ? least(period, own) : own;
     }
-    wait_change(period);
+    Watchdog *told = find_text();
+    if (told)
+      print_text(told);
+    else
+      wait_change(period);
   }
   pthread_mutex_unlock(&lock);
   return NULL;
