@@ -132,9 +132,9 @@ static void next_limit(Core *core, uint64_t now) {
 
 /* ---- what is done to the step ---- */
 
-/* upvalue 1: the core; the thread that runs */
+/* core; on the thread that runs */
 static int report_step(lua_State *L) {
-  Core *core = lua_touserdata(L, lua_upvalueindex(1));
+  Core *core = lua_touserdata(L, 1);
   Task *task = core->current;
   int milliseconds = (int)(atomic_load(&core->watchdog->lasted) / NS_PER_MILLI);
   lua_settop(L, 0);
@@ -164,9 +164,9 @@ static void tell(lua_State *L, Core *core, Watchdog *it) {
   if (!core->step_limit || it->reported == step || atomic_load(&it->lasted) < core->step_limit) return;
   it->reported = step;
   core->held++;
+  lua_pushcfunction(L, report_step);
   lua_pushlightuserdata(L, core);
-  lua_pushcclosure(L, report_step, 1);
-  if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory to tell it */
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1); /* no memory to tell it */
   core->held--;
 }
 
