@@ -33,12 +33,13 @@ end
 
 describe("A server with max_connections", function()
   it("takes so many at once, and the others in their turn", run(function()
-    local now, most, served = 0, 0, 0
+    local now, most, served, full = 0, 0, 0, neap.Event()
     local server <close> = start(function(stream)
       now = now + 1
       most = math.max(most, now)
+      if now == 3 then full:set() end
       await(stream:read "l")
-      await(neap.sleep(0))
+      await(full:wait())
       served, now = served + 1, now - 1
     end, { max_connections = 3 })
     local tasks = {}
