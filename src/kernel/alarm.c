@@ -21,7 +21,7 @@ enum { LAYERS = 4 };
 /* Whose SIGURG it was before the handler below took it, the first at 0. One that came after it and hands on what is
  * not its own calls that handler again. */
 static struct sigaction before[LAYERS];
-static _Atomic(int) layers;
+static atomic_int layers;
 static _Thread_local int handed_on __attribute__((tls_model("initial-exec"))); /* of the layers, by the signal that is handled */
 
 /* ---- the hook ---- */
