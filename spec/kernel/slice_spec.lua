@@ -36,7 +36,8 @@ describe("a task with slices", function()
     end, REAL)
   end)
 
-  for place, body in pairs(busy.places) do
+  local some = { ["a loop"] = busy.spin, ["a comparison of table.sort"] = busy.places["a comparison of table.sort"] }
+  for place, body in pairs(loop.slow and some or busy.places) do
     it("is cancelled in " .. place, function()
       busy.raises(neap.CancelledError, function()
         local task = neap.create_task(body, { slice = 0.002 })
@@ -63,7 +64,9 @@ describe("a task with slices", function()
     end, REAL)
   end)
 
-  it("needs no more of its stack each time a predicate is interrupted", function()
+  local it_if_quick = loop.slow and pending or it -- under valgrind the watchdog's thread seldom has its turn
+
+  it_if_quick("needs no more of its stack each time a predicate is interrupted", function()
     local MANY = 700
     loop.run(function()
       local changed, ticks, times = neap.Condition(), 0, 0
@@ -73,7 +76,7 @@ describe("a task with slices", function()
           await(changed:wait_for(function()
             local before, begin = ticks, os.clock()
             while ticks == before do
-              if os.clock() - begin > 5 then error "it is not interrupted any more" end
+              if os.clock() - begin > 60 then error("it is not interrupted any more, after " .. times) end
             end
             times = times + 1
             return times == MANY
