@@ -20,8 +20,7 @@ enum {
   WAITERS_LIMIT = 64,  /* tasks looked at that wait for the one that runs */
   AGAIN_MS = 500,      /* until a cancellation that was swallowed is raised again */
   BITES_LIMIT = 4,     /* then at every instruction */
-  LIBRARY_COUNT = 100, /* instructions of our own Lua code, which is not interrupted */
-  NS_PER_MILLI = 1000000
+  LIBRARY_COUNT = 100 /* instructions of our own Lua code, which is not interrupted */
 };
 
 static const char library_key = 0; /* registry: how the names of our chunks begin */
@@ -117,8 +116,8 @@ static void expire_due(Core *core, const Waiters *all, uint64_t now) {
  * be that of their task, before the loop comes to them. */
 static void next_limit(Core *core, uint64_t now) {
   uint64_t next = core->until_empty && core->grace_over > now ? core->grace_over : UINT64_MAX;
-  bool due = false;
-  for (uint32_t i = 0; core->clock == CLOCK_REAL && i < core->timers.count; i++) {
+  bool due = false, real = core->clock == CLOCK_REAL;
+  for (uint32_t i = 0; real && i < core->timers.count; i++) {
     uint64_t when = core->timers.at[i].when;
     if ((when > now && when >= next) || !scope_of(&container_of(core->timers.at[i].node, Timer, node)->job)) continue;
     if (when > now)
@@ -126,7 +125,7 @@ static void next_limit(Core *core, uint64_t now) {
     else
       due = true;
   }
-  list_each(link, &core->ready) due = due || scope_of(container_of(link, Job, link));
+  list_each(link, &core->ready) due = due || (real && scope_of(container_of(link, Job, link)));
   watchdog_calm(core, next, due ? 0 : next);
 }
 
@@ -136,7 +135,7 @@ static void next_limit(Core *core, uint64_t now) {
 static int report_step(lua_State *L) {
   Core *core = lua_touserdata(L, 1);
   Task *task = core->current;
-  int milliseconds = (int)(atomic_load(&core->watchdog->lasted) / NS_PER_MILLI);
+  int milliseconds = (int)(atomic_load(&core->watchdog->lasted) / NS_PER_MS);
   lua_settop(L, 0);
   lua_createtable(L, 0, 2);
   if (task) {
@@ -172,7 +171,7 @@ static void tell(lua_State *L, Core *core, Watchdog *it) {
 
 /* Each limit counts for itself: they may be within one another, each swallowing what the outer one raised. */
 static bool due_again(const Reason *reason, uint64_t now) {
-  return reason->bites >= BITES_LIMIT || now - reason->at >= (uint64_t)AGAIN_MS * NS_PER_MILLI;
+  return reason->bites >= BITES_LIMIT || now - reason->at >= AGAIN_MS * NS_PER_MS;
 }
 
 static bool swallowed_again(const Watchdog *it, uint64_t now) {
@@ -220,7 +219,7 @@ static void on_overstayed(lua_State *L, Core *core) {
   if (!task) next_limit(core, now); /* a callback: nothing ends it */
   if (!task || core->held > 0 || guard_in_finalizer(L)) return;
   begin_step(core, it);
-  bool sliced = task->slice && used >= task->slice * UINT64_C(1000), late = used >= (uint64_t)OVERSTAY_MS * NS_PER_MILLI;
+  bool sliced = task->slice && used >= task->slice * UINT64_C(1000), late = used >= OVERSTAY_MS * NS_PER_MS;
   if (!sliced && !late) return;
   if (of_library(L, core)) {
     watchdog_again(L, LIBRARY_COUNT);

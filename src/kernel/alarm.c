@@ -11,9 +11,8 @@
 #include "kernel/watchdog.h"
 
 enum {
-  SILENT_MS = 5,         /* CPU time after which a coroutine that does not answer runs others */
-  ASKS_HELD_UP = 3,      /* without an answer: a C function does not return */
-  NS_A_MS = 1000000
+  SILENT_MS = 5,   /* CPU time after which a coroutine that does not answer runs others */
+  ASKS_HELD_UP = 3 /* without an answer: a C function does not return */
 };
 
 enum { LAYERS = 4 };
@@ -139,13 +138,12 @@ static void describe_held_up(Core *core, Watchdog *it, lua_State *L) {
   add_text(it, &at, "neap: a step");
   if (core->current) add_text(it, &at, " of task number "), add_number(it, &at, core->current->number);
   add_text(it, &at, " has held up the loop for ");
-  add_number(it, &at, atomic_load(&it->lasted) / NS_A_MS);
+  add_number(it, &at, atomic_load(&it->lasted) / NS_PER_MS);
   add_text(it, &at, " ms, in a C function:");
   for (int level = 0; level < FRAMES_TOLD && lua_getstack(L, level, &frame); level++)
     if (lua_getinfo(L, "Sln", &frame)) add_frame(it, &at, &frame);
   add_text(it, &at, "\n");
-  it->text_step = watchdog_step(core);
-  it->reported = it->text_step;
+  it->reported = watchdog_step(core);
   atomic_store(&it->text_state, TEXT_READY);
 }
 
@@ -167,7 +165,7 @@ static bool ask(Core *core, Watchdog *it) {
   it->asks++;
   lua_State *L = core->current && core->current->co ? core->current->co : core->from;
   arm(it, L, 1);
-  bool silent = used - it->asked_used >= (uint64_t)SILENT_MS * NS_A_MS, held_up = it->asks > ASKS_HELD_UP;
+  bool silent = used - it->asked_used >= SILENT_MS * NS_PER_MS, held_up = it->asks > ASKS_HELD_UP;
   if (!silent && !held_up) return true;
   for (int depth = 0; depth < COROUTINES_DEEP; depth++) {
     lua_State *inner = alarm_resumed(L);

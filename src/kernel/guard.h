@@ -9,8 +9,9 @@
  * knows it. (coroutine.resume of one does nothing: see WAIT_MINE.) */
 void guard_open(lua_State *L);
 
-/* Raises if L runs a finalizer: nothing may wait there. */
 bool guard_in_finalizer(lua_State *L);
+
+/* Raises if L runs a finalizer: nothing may wait there. */
 void guard_finalizer(lua_State *L, const char *what);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Signals are the process's, so this is the one file with state of its own: whose run() has SIGINT.
+ * Signals are the process's, so this file has state of its own: whose run() has SIGINT.
  * Only the main thread takes it, as in asyncio, and only the main thread handles it. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -12,8 +12,6 @@
 #include "base/memory.h"
 #include "kernel/alarm.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 enum {
   WATCH_MS = 10,  /* between two looks, unless a slice is shorter */
   IDLE_LOOKS = 10 /* then the thread sleeps */

@@ -72,9 +72,10 @@ typedef struct Watchdog {
   uint64_t reported; /* the step that was */
   /* a report of a C function, from the handler to the thread: */
   _Atomic(int) text_state; /* TextState */
-  uint64_t text_step;
   char text[HELD_UP_TEXT];
 } Watchdog;
+
+#define NS_PER_MS UINT64_C(1000000)
 
 enum { OVERSTAY_MS = 50 }; /* of CPU time: a shorter step is left to end by itself */
 
