@@ -10,7 +10,7 @@ local wrap = {
   native = "",
   asan = "sh tools/sanitized build/obj/preload.so ",
   tsan = "",
-  valgrind = "valgrind -q --suppressions=tools/valgrind.supp --error-exitcode=99 --leak-check=full "
+  valgrind = "valgrind -q --fair-sched=yes --suppressions=tools/valgrind.supp --error-exitcode=99 --leak-check=full "
     .. "--errors-for-leak-kinds=definite ",
 }
 

@@ -64,9 +64,7 @@ describe("a task with slices", function()
     end, REAL)
   end)
 
-  local it_if_quick = loop.slow and pending or it -- under valgrind the watchdog's thread seldom has its turn
-
-  it_if_quick("needs no more of its stack each time a predicate is interrupted", function()
+  it("needs no more of its stack each time a predicate is interrupted", function()
     local MANY = 700
     loop.run(function()
       local changed, ticks, times = neap.Condition(), 0, 0
