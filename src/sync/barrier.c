@@ -65,51 +65,33 @@ static int enter(lua_State *L, Core *core, Task *task, Op *op) {
   return fill(L, core, task, op);
 }
 
-static int reset_locked(lua_State *L, Core *core, Task *task, Op *op) {
-  Barrier *b = barrier_of(op);
+/* ---- taking the lock first: nobody awaits with it held, so whoever comes finds it free ---- */
+
+static void hold(Op *op) { barrier_of(op)->lock.locked = true; }
+
+static int start_wait(lua_State *L, Core *core, Task *task, Op *op) {
+  hold(op);
+  return enter(L, core, task, op);
+}
+
+static int start_reset(lua_State *L, Core *core, Task *task, Op *op) {
   UNUSED(L), UNUSED(task);
+  Barrier *b = barrier_of(op);
+  hold(op);
   b->state = b->count > 0 ? RESETTING : FILLING;
   condition_notify_all(core, &b->condition);
   release(core, op);
   return 0;
 }
 
-static int abort_locked(lua_State *L, Core *core, Task *task, Op *op) {
+static int start_abort(lua_State *L, Core *core, Task *task, Op *op) {
   UNUSED(L), UNUSED(task);
+  hold(op);
   barrier_of(op)->state = BROKEN;
   condition_notify_all(core, of_op(op));
   release(core, op);
   return 0;
 }
-
-/* ---- taking the lock first ---- */
-
-static int k_enter(lua_State *L, int status, lua_KContext context) {
-  UNUSED(status);
-  OpFn *locked = (OpFn *)context;
-  Core *core = core_of(L);
-  WAIT_MINE(L, core, k_enter, context);
-  Op *op = lua_touserdata(L, 1);
-  if (!lock_arrived(core, &barrier_of(op)->lock, core->current)) return wait_raise(L, core, core->current);
-  return (*locked)(L, core, core->current, op);
-}
-
-static int with_lock(lua_State *L, Core *core, Task *task, Op *op, OpFn *locked) {
-  Lock *lock = &barrier_of(op)->lock;
-  if (lock_try(lock)) return (*locked)(L, core, task, op);
-  list_append(&lock->waiters, &task->wait.u.link);
-  return wait_park(L, core, task, wait_abort, k_enter, (lua_KContext)locked);
-}
-
-#define WITH_LOCK(name, locked)                                                \
-  static int name(lua_State *L, Core *core, Task *task, Op *op) {              \
-    static OpFn then = locked;                                                 \
-    return with_lock(L, core, task, op, &then);                                \
-  }
-WITH_LOCK(start_wait, enter)
-WITH_LOCK(start_reset, reset_locked)
-WITH_LOCK(start_abort, abort_locked)
-#undef WITH_LOCK
 
 /* index = barrier:wait(): an operation; 0 to parties-1, in the order of arrival */
 static int b_wait(lua_State *L) {
