@@ -198,10 +198,12 @@ describe("wait_for without time", function()
 
   it("times out when it ends a gather, which fails with its children's cancellation", function()
     run(function()
-      local tasks = {}
-      for i = 1, 2 do tasks[i] = neap.create_task(neap.sleep(10)) end
-      loop.raises(neap.TimeoutError, await, neap.wait_for(neap.gather(tasks), 1))
-      for i = 1, 2 do assert.is_true(tasks[i]:cancelled()) end
+      for _, limit in ipairs { 1, 0, -1 } do
+        local tasks = {}
+        for i = 1, 2 do tasks[i] = neap.create_task(neap.sleep(10)) end
+        loop.raises(neap.TimeoutError, await, neap.wait_for(neap.gather(tasks), limit))
+        for i = 1, 2 do assert.is_true(tasks[i]:cancelled()) end
+      end
       assert.equal(1, neap.time())
     end)
   end)

@@ -15,6 +15,7 @@ busy.places = {
   ["a loop"] = spin,
   ["a loop without calls"] = function() while true do end end,
   ["a loop of C functions"] = function() while true do math.max(1, 2) end end,
+  ["a loop of the library's functions in Lua"] = function() while true do neap.wrap(spin) end end,
   ["a loop that allocates"] = function() while true do assert({ {} }) end end,
   ["a recursion that never ends"] = function()
     local function down(n) return n == 0 or down(n - 1) and down(n - 1) end
