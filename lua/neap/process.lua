@@ -12,51 +12,69 @@ local M = { Process = Process }
 
 -- ---- options ----
 
+-- A place is a function that starts processes, as errors in its arguments tell of it: its name, which argument has
+-- the options, and how many functions of ours there are between its caller and `exec` or `shell`.
+local EXEC = { name = "create_subprocess_exec", options = 2, depth = 0 }
+local SHELL = { name = "create_subprocess_shell", options = 2, depth = 0 }
+
 local function bad(at, name, problem, level)
   error(("bad argument #%d to 'neap.%s' (%s)"):format(at, name, problem), level + 1)
 end
 
-local function check_type(value, expected, at, name, field, level)
+-- `level` is that of the caller of `exec` or `shell`, as seen from who finds the problem.
+local function bad_args(place, problem, level) bad(1, place.name, problem, level + place.depth + 1) end
+
+local function bad_options(place, problem, level) bad(place.options, place.name, problem, level + place.depth + 1) end
+
+local function zero(value) return value:find("\0", 1, true) end
+
+local function check_type(options, field, expected, place)
+  local value = options[field]
   if value == nil or type(value) == expected then return end
-  bad(at, name, ("field '%s': %s expected, got %s"):format(field, expected, type(value)), level + 1)
+  bad_options(place, ("field '%s': %s expected, got %s"):format(field, expected, type(value)), 4)
 end
 
-local function is_word(value, at, name, what, level)
-  if value:find("\0", 1, true) then bad(at, name, what .. " contains a zero byte", level + 1) end
-  return value
-end
-
-local function check_args(args, name)
-  if type(args) ~= "table" then bad(1, name, ("a list of strings expected, got %s"):format(type(args)), 3) end
+local function check_args(place, args)
+  if type(args) ~= "table" then bad_args(place, ("a list of strings expected, got %s"):format(type(args)), 3) end
   local list = {}
   for i = 1, math.max(#args, 1) do
     local value = args[i]
     if type(value) ~= "string" and type(value) ~= "number" then
-      bad(1, name, ("element %d: string expected, got %s"):format(i, type(value)), 3)
+      bad_args(place, ("element %d: string expected, got %s"):format(i, type(value)), 3)
     end
-    list[i] = is_word(tostring(value), 1, name, ("element %d"):format(i), 3)
+    list[i] = tostring(value)
+    if zero(list[i]) then bad_args(place, ("element %d contains a zero byte"):format(i), 3) end
   end
-  if list[1] == "" then bad(1, name, "the program is empty", 3) end
+  if list[1] == "" then bad_args(place, "the program is empty", 3) end
   return list
 end
 
-local function check_env(env, name)
+local function check_command(place, command)
+  if type(command) ~= "string" then bad_args(place, ("string expected, got %s"):format(type(command)), 3) end
+  if zero(command) then bad_args(place, "the command contains a zero byte", 3) end
+  return { "/bin/sh", "-c", command }
+end
+
+local function check_env(env, place)
   local list = {}
   for key, value in pairs(env) do
     if type(key) ~= "string" or type(value) ~= "string" and type(value) ~= "number" then
-      bad(2, name, "field 'env': a table of strings by name expected", 3)
+      bad_options(place, "field 'env': a table of strings by name expected", 4)
     end
-    if key == "" or key:find("=", 1, true) then bad(2, name, "field 'env': a name is empty or contains '='", 3) end
-    list[#list + 1] = is_word(key .. "=" .. value, 2, name, "field 'env'", 3)
+    if key == "" or key:find("=", 1, true) then
+      bad_options(place, "field 'env': a name is empty or contains '='", 4)
+    end
+    list[#list + 1] = key .. "=" .. value
+    if zero(list[#list]) then bad_options(place, "field 'env' contains a zero byte", 4) end
   end
   return list
 end
 
-local function check_id(options, field, name)
+local function check_id(options, field, place)
   local id = options[field]
   if id == nil then return nil end
   if math.type(id) ~= "integer" or id < 0 or id > 0xffffffff then
-    bad(2, name, ("field '%s': a number from 0 expected"):format(field), 3)
+    bad_options(place, ("field '%s': a number from 0 expected"):format(field), 4)
   end
   return id
 end
@@ -64,15 +82,15 @@ end
 local places = { "stdin", "stdout", "stderr" }
 local words = { inherit = true, pipe = true, devnull = true }
 
-local function check_stdio(options, i, name)
+local function check_stdio(options, i, place)
   local field = places[i]
   local value = options[field]
   if value == nil or value == "inherit" then return i - 1 end
   if words[value] or i == 3 and value == "stdout" then return value end
   if core.is(value, core.Stream) then return value end
   if math.type(value) == "integer" and value >= 0 and value <= 0x7fffffff then return value end
-  bad(2, name, ("field '%s': \"pipe\", \"inherit\", \"devnull\"%s, a stream or a descriptor expected"):format(
-    field, i == 3 and ', "stdout"' or ""), 3)
+  bad_options(place, ("field '%s': \"pipe\", \"inherit\", \"devnull\"%s, a stream or a descriptor expected"):format(
+    field, i == 3 and ', "stdout"' or ""), 4)
 end
 
 local known = {
@@ -80,27 +98,27 @@ local known = {
   limit = true, kill_on_cancel = true,
 }
 
+local types = { cwd = "string", env = "table", detached = "boolean", kill_on_cancel = "boolean" }
+
 -- What spawn takes.
-local function specify(args, options, name)
+local function specify(place, args, options)
   if options == nil then options = {} end
-  if type(options) ~= "table" then bad(2, name, ("table expected, got %s"):format(type(options)), 3) end
+  if type(options) ~= "table" then bad_options(place, ("table expected, got %s"):format(type(options)), 3) end
   for field in pairs(options) do
-    if not known[field] then bad(2, name, ("field '%s' is unknown"):format(tostring(field)), 3) end
+    if not known[field] then bad_options(place, ("field '%s' is unknown"):format(tostring(field)), 3) end
   end
-  check_type(options.cwd, "string", 2, name, "cwd", 3)
-  check_type(options.env, "table", 2, name, "env", 3)
-  check_type(options.detached, "boolean", 2, name, "detached", 3)
-  check_type(options.kill_on_cancel, "boolean", 2, name, "kill_on_cancel", 3)
+  for field, expected in pairs(types) do check_type(options, field, expected, place) end
   if options.limit ~= nil and (math.type(options.limit) ~= "integer" or options.limit < 1) then
-    bad(2, name, "field 'limit': integer, at least 1, expected", 3)
+    bad_options(place, "field 'limit': integer, at least 1, expected", 3)
   end
+  if options.cwd and zero(options.cwd) then bad_options(place, "field 'cwd' contains a zero byte", 3) end
   local spec = {
     args = args,
-    stdio = { check_stdio(options, 1, name), check_stdio(options, 2, name), check_stdio(options, 3, name) },
-    cwd = options.cwd and is_word(options.cwd, 2, name, "field 'cwd'", 3),
-    env = options.env and check_env(options.env, name),
-    uid = check_id(options, "uid", name),
-    gid = check_id(options, "gid", name),
+    stdio = { check_stdio(options, 1, place), check_stdio(options, 2, place), check_stdio(options, 3, place) },
+    cwd = options.cwd,
+    env = options.env and check_env(options.env, place),
+    uid = check_id(options, "uid", place),
+    gid = check_id(options, "gid", place),
     detached = options.detached,
     limit = options.limit,
   }
@@ -211,15 +229,12 @@ end
 
 -- ---- making one ----
 
-function M.create_subprocess_exec(args, options)
-  return start(specify(check_args(args, "create_subprocess_exec"), options, "create_subprocess_exec"))
-end
+function M.exec(place, args, options) return start(specify(place, check_args(place, args), options)) end
 
-function M.create_subprocess_shell(command, options)
-  local name = "create_subprocess_shell"
-  if type(command) ~= "string" then bad(1, name, ("string expected, got %s"):format(type(command)), 2) end
-  is_word(command, 1, name, "the command", 2)
-  return start(specify({ "/bin/sh", "-c", command }, options, name))
-end
+function M.shell(place, command, options) return start(specify(place, check_command(place, command), options)) end
+
+function M.create_subprocess_exec(args, options) return M.exec(EXEC, args, options) end
+
+function M.create_subprocess_shell(command, options) return M.shell(SHELL, command, options) end
 
 return M

@@ -13,7 +13,9 @@ local M = setmetatable({ CalledProcessError = CalledProcessError }, { __name = "
 local passed = { "stdin", "stdout", "stderr", "cwd", "env", "uid", "gid", "detached", "limit" }
 local own = { shell = "string", input = "string", timeout = "number", check = "boolean", capture_output = "boolean" }
 
-local function bad(problem) error(("bad argument #1 to 'neap.subprocess.run' (%s)"):format(problem), 3) end
+local RUN = { name = "subprocess.run", options = 1, depth = 1 }
+
+local function bad(problem) error(("bad argument #1 to 'neap.%s' (%s)"):format(RUN.name, problem), 4) end
 
 local function check_fields(spec)
   if type(spec) ~= "table" then bad(("table expected, got %s"):format(type(spec))) end
@@ -88,9 +90,9 @@ end)
 function M.run(spec)
   check_fields(spec)
   local options = options_of(spec)
-  if spec.shell then return run(process.create_subprocess_shell(spec.shell, options), spec, spec.shell) end
+  if spec.shell then return run(process.shell(RUN, spec.shell, options), spec, spec.shell) end
   local args = table.move(spec, 1, #spec, 1, {})
-  return run(process.create_subprocess_exec(args, options), spec, table.concat(args, " "))
+  return run(process.exec(RUN, args, options), spec, table.concat(args, " "))
 end
 
 return M

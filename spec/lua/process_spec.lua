@@ -141,7 +141,17 @@ describe("A process", function()
       assert.matches("field 'env'", problem(exec, { "ls" }, { env = { "x" } }))
       assert.matches("field 'env'", problem(exec, { "ls" }, { env = { ["a=b"] = "x" } }))
       assert.matches("field 'env' contains a zero", problem(exec, { "ls" }, { env = { a = "x\0" } }))
+      for field, value in pairs {
+        stdin = "x", cwd = 1, env = { "x" }, uid = -1, limit = 0, kill_on_cancel = 1, nonsense = 1,
+      } do
+        local options = { [field] = value }
+        local here = "^[^:]*process_spec.lua:%d+: bad argument #2 to"
+        assert.matches(here, problem(function() exec({ "ls" }, options) end))
+        assert.matches(here, problem(function() shell("ls", options) end))
+      end
       assert.matches("process_spec.lua:%d+: bad argument", problem(function() exec(7) end))
+      assert.matches("process_spec.lua:%d+: bad argument", problem(function() exec { "" } end))
+      assert.matches("process_spec.lua:%d+: bad argument", problem(function() shell "\0" end))
       assert.matches("bad argument #1 .*string expected", problem(shell))
       assert.matches("the command contains a zero byte", problem(shell, "a\0b"))
     end)

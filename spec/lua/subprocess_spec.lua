@@ -86,5 +86,9 @@ describe("subprocess.run", function()
     assert.matches("field 'timeout'", problem { "ls", timeout = 0 / 0 })
     assert.matches("field 'nonsense' is unknown", problem { "ls", nonsense = 1 })
     assert.matches("element 1: string expected", problem {})
+    for _, spec in ipairs { {}, { "" }, { "ls", cwd = 1 }, { "ls", uid = -1 }, { shell = 1 }, { shell = "\0" } } do
+      local text = tostring(select(2, pcall(function() run(spec) end)))
+      assert.matches("^[^:]*subprocess_spec.lua:%d+: bad argument #1 to 'neap.subprocess.run'", text)
+    end
   end)
 end)
