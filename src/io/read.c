@@ -26,8 +26,8 @@ static int raise_end(lua_State *L, Stream *stream) { return stream_raise_end(L, 
 
 static int raise_incomplete(lua_State *L, Stream *stream, lua_Integer expected) {
   size_t size = buffer_size(&stream->in);
-  lua_pushfstring(L, expected ? "the stream ended after %d bytes, %d expected" : "the stream ended after %d bytes, before the separator",
-                  (int)size, (int)expected);
+  lua_pushfstring(L, expected ? "the stream ended after %I bytes, %I expected" : "the stream ended after %I bytes, before the separator",
+                  (LUAI_UACINT)size, (LUAI_UACINT)expected);
   fail_push(L, FAIL_INCOMPLETE_READ, lua_tostring(L, -1));
   take(L, stream, size, 0);
   lua_setfield(L, -2, "partial");
@@ -240,14 +240,23 @@ int f_readline(lua_State *L) {
   return push_line(L, false);
 }
 
+/* line = iterator() */
+static int next_line(lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(2));
+  return await_function(L);
+}
+
 /* for line in stream:lines(["l" | "L"]) */
 int f_lines(lua_State *L) {
   check_readable(L);
   lua_settop(L, 2);
-  await_push_function(L, core_of(L));
-  if (lua_isnil(L, 2)) return push_line(L, true) + 1;
-  if (lua_type(L, 2) != LUA_TSTRING) return argument_error(L, 2, "format");
-  return push_format(L, 2, true) + 1;
+  lua_pushlightuserdata(L, core_of(L));
+  if (lua_isnil(L, 2)) push_line(L, true);
+  else if (lua_type(L, 2) == LUA_TSTRING) push_format(L, 2, true);
+  else return argument_error(L, 2, "format");
+  lua_pushcclosure(L, next_line, 2);
+  return 1;
 }
 
 static size_t check_separator(lua_State *L, int index) {
