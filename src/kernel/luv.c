@@ -5,7 +5,10 @@
 #include "kernel/luv.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kernel/report.h"
 #include "neap.h"
@@ -88,7 +91,18 @@ static void give_loop(lua_State *L, uv_loop_t *loop) {
   luv->mode = -1;
 }
 
+/* Where 0, 1 or 2 were closed before the program started, /dev/null takes their places, before luv's loop does: whoever
+ * then reads or writes the standard streams would have the loop's descriptors, and libuv aborts when it closes its own there. */
+static void hold_standard(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+    if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
+    int null = open("/dev/null", O_RDWR); /* for children too */
+    if (null > STDERR_FILENO) close(null);
+  }
+}
+
 LuvContext *luv_open(lua_State *L) {
+  hold_standard();
   lua_getfield(L, LUA_REGISTRYINDEX, NEAP_LOOP_KEY);
   uv_loop_t *loop = lua_touserdata(L, -1);
   lua_pop(L, 1);
