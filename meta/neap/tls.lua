@@ -44,7 +44,7 @@ function neap.tls.context(options) end
 ---@class neap.TLSOptions of start_tls; open_connection and start_server take them beside their own
 ---@field server_hostname? string clients: whom the certificate must be of, an address too (the host)
 ---@field server_side? boolean start_tls only: the server's part of the handshake (false)
----@field tls_session? neap.tls.Session clients: to take up again
+---@field tls_session? neap.tls.Session clients: to take up again, with the same context and for the same host
 ---@field tls_handshake_timeout? number seconds (60)
 ---@field tls_shutdown_timeout? number seconds that close() waits for the peer's close_notify (30)
 

@@ -20,6 +20,7 @@ void tls_release(Tls *tls) {
   free(tls->rest);
   free(tls->early);
   free(tls->asked);
+  free(tls->host);
   free(tls);
 }
 

@@ -67,6 +67,10 @@ static bool set_name(Tls *tls, const char *host) {
   ASN1_OCTET_STRING *address = a2i_IPADDRESS(host);
   bool check = checks_name(tls->context), fine;
   ERR_clear_error();
+  if (check && !(tls->host = strdup(host))) {
+    ASN1_OCTET_STRING_free(address);
+    return false;
+  }
   if (address) {
     ASN1_OCTET_STRING_free(address);
     fine = !check || X509_VERIFY_PARAM_set1_ip_asc(rules, host);

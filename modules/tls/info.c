@@ -2,14 +2,17 @@
  * What get_extra_info knows of a connection with TLS. */
 #include <openssl/x509v3.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tls.h"
 
 const char tls_session_type[] = "neap.tls.Session";
 
+/* Who takes a session up again verifies no certificate: it must have been verified by the same rules, for the same host. */
 typedef struct {
   SSL_SESSION *session; /* NULL: none */
-} SessionBox;
+  Context *context;     /* by which it was made */
+} SessionBox;           /* user value 1: the host that the certificate was of, nil: anybody */
 
 SSL_SESSION *session_check(lua_State *L, int arg) { return ((SessionBox *)luaL_checkudata(L, arg, tls_session_type))->session; }
 
@@ -199,9 +202,14 @@ static int info_alpn(lua_State *L, Tls *tls) {
 static int info_hostname(lua_State *L, Tls *tls) { return push_text(L, SSL_get_servername(tls->ssl, TLSEXT_NAMETYPE_host_name)); }
 
 static int info_session(lua_State *L, Tls *tls) {
-  SessionBox *box = lua_newuserdatauv(L, sizeof *box, 0);
+  SessionBox *box = lua_newuserdatauv(L, sizeof *box, 1);
   box->session = NULL;
+  box->context = NULL;
   luaL_setmetatable(L, tls_session_type);
+  lua_pushstring(L, tls->host);
+  lua_setiuservalue(L, -2, 1);
+  box->context = tls->context;
+  box->context->refs++;
   box->session = SSL_get1_session(tls->ssl);
   if (box->session && SSL_SESSION_is_resumable(box->session)) return 1;
   lua_pop(L, 1);
@@ -235,9 +243,24 @@ int info_push(lua_State *L, void *self, const char *name) {
 static int session_gc(lua_State *L) {
   SessionBox *box = lua_touserdata(L, 1);
   SSL_SESSION_free(box->session);
+  context_release(box->context);
   box->session = NULL;
+  box->context = NULL;
   return 0;
 }
+
+/* problem = session_problem(session, context, host or nil): why it cannot be taken up again, nil if it can */
+static int f_session_problem(lua_State *L) {
+  const SessionBox *box = luaL_testudata(L, 1, tls_session_type);
+  const char *host = luaL_optstring(L, 3, "");
+  if (!box) return lua_pushliteral(L, "a session expected"), 1;
+  if (box->context != context_check(L, 2)) return lua_pushliteral(L, "a session of this context expected"), 1;
+  if (lua_getiuservalue(L, 1, 1) != LUA_TSTRING || strcasecmp(lua_tostring(L, -1), host) == 0) return 0;
+  lua_pushfstring(L, "a session of this host expected, this one is of %s", lua_tostring(L, -1));
+  return 1;
+}
+
+const luaL_Reg info_functions[] = {{"session_problem", f_session_problem}, {NULL, NULL}};
 
 void info_open(lua_State *L) {
   luaL_newmetatable(L, tls_session_type);

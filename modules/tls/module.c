@@ -37,5 +37,6 @@ __attribute__((visibility("default"))) int luaopen_neap_tls_core(lua_State *L) {
   lua_newtable(L);
   luaL_setfuncs(L, context_functions, 0);
   luaL_setfuncs(L, handshake_functions, 0);
+  luaL_setfuncs(L, info_functions, 0);
   return 1;
 }

@@ -53,6 +53,7 @@ typedef struct {
   size_t early_size, early_room;
   Choice choice;
   char *asked;         /* block: whom the client asks for */
+  char *host;          /* block: whom the certificate must be of; NULL: anybody */
   bool server, done;   /* done: the handshake is */
   bool failed, over;
   double linger;       /* seconds */
@@ -100,5 +101,6 @@ extern const char tls_session_type[];
 int info_push(lua_State *L, void *self, const char *name);
 void info_open(lua_State *L);
 SSL_SESSION *session_check(lua_State *L, int arg);
+extern const luaL_Reg info_functions[];
 
 #endif

@@ -169,9 +169,9 @@ describe_tls("openssl s_server", function()
   end))
 
   it("resumes a session of ours", with_s_server("-rev", function(port)
-    local client, session = {}, nil
+    local context, session = pair.client_context(), nil
     for i = 1, 2 do
-      local stream <close> = await(open(port, client, { tls_session = session }))
+      local stream <close> = await(open(port, nil, { tls = context, tls_session = session }))
       await(stream:write "hello\n")
       assert.equal("olleh", await(stream:read "l"))
       assert.equal(i == 2, stream:get_extra_info "session_reused")

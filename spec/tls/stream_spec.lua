@@ -355,37 +355,3 @@ describe_tls("A server with several names", function()
     })()
   end)
 end)
-
-describe_tls("A session", function()
-  for _, version in ipairs { "TLSv1.2", "TLSv1.3" } do
-    it(("is taken up again (%s)"):format(version), function()
-      local client = pair.client_context { maximum_version = version }
-      pair.with_server(pair.echo, { tls = pair.server_context() }, function(port)
-        local session
-        for i = 1, 3 do
-          local stream <close> = await(neap.open_connection("127.0.0.1", port,
-            { tls = client, server_hostname = "localhost", tls_session = session }))
-          stream:write "hello"
-          assert.equal("hello", await(stream:readexactly(5)))
-          assert.equal(i > 1, stream:get_extra_info "session_reused")
-          session = stream:get_extra_info "tls_session"
-          assert.matches("^neap.tls.Session", tostring(session))
-          assert.equal("localhost", stream:get_extra_info("peercert").subject.CN)
-        end
-      end)
-    end)
-  end
-
-  it("is not given without tickets", with_tls(function(a, b)
-    b:write "x"
-    await(a:read(1))
-    assert.is_nil(a:get_extra_info "tls_session")
-  end, { server = { num_tickets = 0 }, client = { minimum_version = "TLSv1.3" } }))
-
-  it("of something else is refused at once", with_tls(function(a)
-    local options = { tls = pair.client_context(), server_hostname = "localhost", tls_session = io.stdout }
-    local ok, err = pcall(await, neap.open_connection("127.0.0.1", a:get_extra_info("peername").port, options))
-    assert.is_false(ok)
-    assert.matches("neap.tls.Session expected", tostring(err))
-  end))
-end)

@@ -67,6 +67,8 @@ local function check_role(arg, name, settings)
   elseif check_hostname and not settings.host then
     bad(arg, name, "field 'server_hostname' is missing: whom is the certificate to be of?")
   end
+  local problem = settings.session and C.session_problem(settings.session, context, settings.host)
+  if problem then bad(arg, name, "field 'tls_session': %s", problem) end
 end
 
 -- ---- handshakes ----
