@@ -37,6 +37,10 @@ describe_tls("A context", function()
     assert.matches("it has no field '1'", fails { "none" })
     assert.matches("field 'certfile': string expected, got number", fails { certfile = 1 })
     assert.matches("field 'password': string or function expected, got boolean", fails { password = true })
+    for _, field in ipairs { "certfile", "cafile", "capath", "ciphers", "groups" } do
+      assert.matches(("context_spec.-field '%s' contains a zero byte"):format(field),
+        fails { [field] = certs.path "both.pem" .. "\0x" })
+    end
     assert.matches("context_spec.-field 'verify_mode': \"none\", ", fails { verify_mode = "sometimes" })
     assert.matches("context_spec.-\"TLSv1.3\" expected", fails { minimum_version = "SSLv3" })
     assert.matches("\"TLSv1.3\" expected", fails { maximum_version = "1.2" })
@@ -58,6 +62,8 @@ describe_tls("A context", function()
     assert.equal("ENOENT", err.code)
     assert.matches("cafile: /no/such/file", err.message)
     assert.equal("ENOENT", loop.failure(neap.tls.context, { certfile = "/no/such/file" }).code)
+    err = loop.raises(neap.OSError, neap.tls.context, { cafile = "/tmp" })
+    assert.equal("cafile: /tmp: Is a directory", err.message)
     assert.equal("ENOENT",
       loop.failure(neap.tls.context, { certfile = certs.path "server.pem", keyfile = "/no/such/file" }).code)
     assert.equal("EISDIR", loop.failure(neap.tls.context, { cafile = "/" }).code)

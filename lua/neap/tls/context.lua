@@ -37,6 +37,8 @@ local kinds = {
   num_tickets = "number", sni = "table|function",
 }
 
+local binary = { cadata = true, certdata = true, keydata = true, password = true }
+
 local function check_options(options)
   if type(options) ~= "table" then bad(3, "table expected, got %s", type(options)) end
   for field, value in pairs(options) do
@@ -44,6 +46,9 @@ local function check_options(options)
     if not wanted then bad(3, "it has no field '%s'", tostring(field)) end
     if not ("|" .. wanted .. "|"):find("|" .. type(value) .. "|", 1, true) then
       bad(3, "field '%s': %s expected, got %s", field, wanted:gsub("|", " or "), type(value))
+    end
+    if not binary[field] and type(value) == "string" and value:find("\0", 1, true) then
+      bad(3, "field '%s' contains a zero byte", field)
     end
   end
   if (options.keyfile or options.keydata) and not (options.certfile or options.certdata) then
@@ -62,6 +67,7 @@ local function read_file(field, path)
   local text
   if file then
     text, problem, number = file:read "a"
+    problem = ("%s: %s"):format(path, problem)
     file:close()
   end
   if text then return text end
