@@ -77,8 +77,9 @@ end
 
 function fs.chown(path, uid, gid)
   check.path(1, "chown", path)
-  uid = check.count(2, "chown", uid, "user id", -1)
-  return uv.fs_chown(path, uid, check.count(3, "chown", gid, "group id", -1))
+  uid = check.count(2, "chown", uid, "user id", -1, false, 0xfffffffe)
+  gid = check.count(3, "chown", gid, "group id", -1, false, 0xfffffffe)
+  return uv.fs_chown(path, uid, gid)
 end
 
 local function seconds(at, name, value)

@@ -267,6 +267,7 @@ function channel.open(file, name, ...)
   file.taken, file.running = true, true
   arguments[arguments.n + 1] = function(reason, fd, path)
     file.running = false
+    if reason and reason:find ": $" then reason = reason .. file.path end -- luv has no name yet for mkstemp's
     file.fd, file.path, file.reason = fd or false, path or file.path, reason or false
     if file.closing then
       close_descriptor(file)

@@ -15,8 +15,8 @@ function check.fail(at, name, text, level)
   error(("bad argument #%d to '%s' (%s)"):format(at, name, text), (level or LEVEL) + 1)
 end
 
-local function expect(at, name, expected, value)
-  check.fail(at, name, ("%s expected, got %s"):format(expected, typename(value)), LEVEL + 1)
+local function expect(at, name, expected, value, level)
+  check.fail(at, name, ("%s expected, got %s"):format(expected, typename(value)), (level or LEVEL) + 1)
 end
 
 -- For a function that is called itself.
@@ -36,29 +36,30 @@ function check.path(at, name, value)
   return value
 end
 
-function check.options(at, name, value)
-  if value ~= nil and type(value) ~= "table" then expect(at, name, "table", value) end
+function check.options(at, name, value, level)
+  if value ~= nil and type(value) ~= "table" then expect(at, name, "table", value, level) end
   return value or {}
 end
 
 local function integer(value, least) return math.type(value) and math.tointeger(value) and value >= least end
 
--- A whole number of at least `least`, or nil if `optional`.
-function check.count(at, name, value, what, least, optional)
+-- A whole number of at least `least` and, if that is given, at most `most`; or nil if `optional`.
+function check.count(at, name, value, what, least, optional, most)
   if value == nil and optional then return nil end
   if type(value) ~= "number" then expect(at, name, what, value) end
   if not math.tointeger(value) then check.fail(at, name, what .. " has no integer representation", LEVEL) end
   if value < least then
     check.fail(at, name, least == 0 and what .. " is negative" or ("%s is less than %d"):format(what, least), LEVEL)
   end
+  if most and value > most then check.fail(at, name, ("%s is more than %d"):format(what, most), LEVEL) end
   return math.tointeger(value)
 end
 
-function check.field(at, name, options, field, expected, usual)
+function check.field(at, name, options, field, expected, usual, level)
   local value = options[field]
   if value == nil then return usual end
   if type(value) ~= expected then
-    check.fail(at, name, ("field '%s': %s expected, got %s"):format(field, expected, typename(value)), LEVEL)
+    check.fail(at, name, ("field '%s': %s expected, got %s"):format(field, expected, typename(value)), level or LEVEL)
   end
   return value
 end

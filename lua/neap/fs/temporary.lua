@@ -46,9 +46,10 @@ end
 
 -- The template that options {dir =, prefix =} stand for.
 local function template_from(name, options)
-  options = check.options(1, name, options)
-  local directory = check.field(1, name, options, "dir", "string") or luv.os_tmpdir()
-  local prefix = check.field(1, name, options, "prefix", "string", "neap-")
+  options = check.options(1, name, options, 4)
+  local directory = check.field(1, name, options, "dir", "string", nil, 4) or luv.os_tmpdir()
+  local prefix = check.field(1, name, options, "prefix", "string", "neap-", 4)
+  if directory == "" then check.fail(1, name, "field 'dir': the path is empty", 3) end
   if (directory .. prefix):find("\0", 1, true) or prefix:find("/", 1, true) then
     check.fail(1, name, "field 'dir' or 'prefix': a zero byte, or a slash in the prefix", 3)
   end
