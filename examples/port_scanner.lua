@@ -1,5 +1,5 @@
--- Which ports of an address are open, and what do they say? Many at once, each bounded in time; names are not
--- resolved. With an address (and a range of ports) it scans that: port_scanner.lua 127.0.0.1 1 1024
+-- Which ports of a host are open, and what do they say? Many at once, each bounded in time; a name is resolved
+-- once. With a host (and a range of ports) it scans that: port_scanner.lua 127.0.0.1 1 1024
 local neap = require "neap"
 local await = neap.await
 
@@ -66,7 +66,8 @@ neap.run(function()
   if not arg[1] then return demonstrate() end
   local ports = {}
   for port = tonumber(arg[2] or 1), tonumber(arg[3] or arg[2] or 1024) do ports[#ports + 1] = port end
-  report(ports, scan(arg[1], ports, 200, 1), tostring)
+  local ip = await(neap.getaddrinfo(arg[1], nil, { type = "stream" }))[1].ip
+  report(ports, scan(ip, ports, 200, 1), tostring)
 end)
 --[[ prints:
 ssh    SSH-2.0-toy
