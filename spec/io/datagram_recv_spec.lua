@@ -89,6 +89,8 @@ describe("Datagram, receiving,", function()
     local waiting = started(function() return await(server:recv_many(1)) end)
     client:send "eleven"
     assert.equal("eleven", await(waiting)[1].data)
+    client:send "twelve"
+    assert.equal(1, await(server:recv_many(math.maxinteger)).n)
   end))
 
   it("tells the size of a datagram that was cut", with_pair(function(server, client)

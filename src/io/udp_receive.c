@@ -289,11 +289,13 @@ int f_udp_recv(lua_State *L) {
   return 1;
 }
 
+enum { PACKETS_MOST = 1 << 20 }; /* a table of as many can be made */
+
 /* {{data =, host =, port =, size =}, ..., n =} = await(socket:recv_many([most])) */
 int f_udp_recv_many(lua_State *L) {
   lua_Integer most = luaL_optinteger(L, 2, 64);
-  luaL_argcheck(L, most > 0 && most <= 1 << 20, 2, "a number of datagrams, at least 1, expected");
-  push_recv(L, 0, RECV_MANY, "neap.Datagram:recv_many")->integer = most;
+  luaL_argcheck(L, most > 0, 2, "a number of datagrams, at least 1, expected");
+  push_recv(L, 0, RECV_MANY, "neap.Datagram:recv_many")->integer = most < PACKETS_MOST ? most : PACKETS_MOST;
   return 1;
 }
 
