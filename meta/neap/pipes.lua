@@ -49,7 +49,7 @@ function neap.start_unix_server(handler, path, options) end
 ---and written by libuv's threads, from where the descriptor stands.
 ---
 ---A stream that is only read closes by itself at its end; `write_eof` closes one that is only written. A
----terminal, or a pipe open in both directions, has no `write_eof`.
+---terminal, or a pipe or file open in both directions, has no `write_eof`: a RuntimeError.
 ---
 ---Raises: an argument error; OSError: "EBADF", "EISDIR", "EPROTOTYPE" for a datagram
 ---socket, "EEXIST" when another handle of the loop has it. Then the descriptor is still the caller's.

@@ -269,6 +269,17 @@ describe("open_fd", function()
     assert.equal("open\n", out)
   end)
 
+  it("has no end to send when it is a file of both directions", real(function()
+    local path = os.tmpname()
+    local stream = neap.open_fd(uv.fs_open(path, "r+", 0))
+    assert.is_false(stream:can_write_eof())
+    local _, err = pcall(stream.write_eof, stream)
+    assert.matches("a pipe or file of both directions, has no end", tostring(err))
+    stream:close()
+    await(stream:wait_closed())
+    os.remove(path)
+  end))
+
   it("refuses what is no stream", real(function()
     local function code(fd, options) return select(2, pcall(neap.open_fd, fd, options)).code end
     assert.equal("EBADF", code(99999))

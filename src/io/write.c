@@ -264,7 +264,7 @@ static bool has_half(const Stream *stream) { return stream_socket(stream) || !st
 /* stream:write_eof(): after what was written; reading goes on */
 int f_write_eof(lua_State *L) {
   Stream *stream = check_direction(L);
-  if (!has_half(stream)) fail_raise(L, FAIL_RUNTIME, "a terminal or a pipe of both directions has no end to send");
+  if (!has_half(stream)) fail_raise(L, FAIL_RUNTIME, "a terminal, or a pipe or file of both directions, has no end to send");
   if (stream->eof_wanted || stream->write_end) return 0;
   if (stream->filter) filter_finish(stream);
   stream->eof_wanted = true;
