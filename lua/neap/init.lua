@@ -9,17 +9,32 @@ local fields = {
   Process = "neap.process", create_subprocess_exec = "neap.process", create_subprocess_shell = "neap.process",
 }
 
+local codes = { [23] = "ENFILE", [24] = "EMFILE" }
+
+-- Without a descriptor to open it with, require finds no file and says that there is none.
+local function load_module(module)
+  local loaded, result = pcall(require, module)
+  if loaded then return result end
+  if io then
+    local probe, problem, number = io.open "/dev/null"
+    if probe then probe:close() end
+    local code = codes[number]
+    if code then result = core.OSError(("%s:%s (%s)"):format(module, problem:match "[^:]*$", code), { code = code }) end
+  end
+  error(result, 0)
+end
+
 function core.Stream:start_tls(...)
-  local handshake = require "neap.tls.streams".start_tls(self, ...) -- no tail call: it tells the line of its caller
+  local handshake = load_module "neap.tls.streams".start_tls(self, ...) -- no tail call: it tells the line of its caller
   return handshake
 end
 
 return setmetatable(core, {
   __index = function(self, name)
-    if modules[name] then rawset(self, name, require(modules[name])) end
+    if modules[name] then rawset(self, name, load_module(modules[name])) end
     local module = fields[name]
     for field, of in pairs(module and fields or {}) do -- a module's names together: they know each other
-      if of == module then rawset(self, field, require(module)[field]) end
+      if of == module then rawset(self, field, load_module(module)[field]) end
     end
     return rawget(self, name)
   end,

@@ -1,5 +1,6 @@
 local neap = require "neap"
 local uv = require "luv"
+local child = require "spec.support.child"
 local files = dofile "spec/support/files.lua"
 
 local await = neap.await
@@ -170,6 +171,22 @@ describe("neap.open", function()
     local said = pipe:read "a"
     pipe:close()
     assert.equal("EMFILE\ntrue\n", said)
+  end)
+
+  it("raises EMFILE when that keeps it from being loaded, and can be loaded later", function()
+    assert.equal("OSError: neap.fs.file: Too many open files (EMFILE)\nEMFILE\ntrue\n", child.output([[
+      local neap = require "neap"
+      neap.run(function()
+        local taken = {}
+        repeat taken[#taken + 1] = io.open "/dev/null" until not io.open "/dev/null"
+        local _, problem = pcall(function() return neap.open end)
+        print(problem)
+        print(problem.code)
+        taken = nil
+        collectgarbage()
+        print(neap.open ~= nil)
+      end)
+    ]], { limit = 30 }))
   end)
 
   it("raises EACCES for who may not", function()
