@@ -235,24 +235,6 @@ describe("current_task and all_tasks", function()
   end)
 end)
 
-describe("a debug hook", function()
-  it("that a task has set ends with it", function()
-    local seen = {}
-    local function hook() seen[#seen + 1] = coroutine.running() end
-    run(function()
-      await(neap.create_task(function() debug.sethook(hook, "", 1) end))
-      seen = {}
-      for _ = 1, 3 do
-        await(neap.create_task(function() assert.is_nil((debug.gethook())) end))
-      end
-    end)
-    run(function() debug.sethook(hook, "l") end)
-    seen = {}
-    run(function() assert.is_nil((debug.gethook())) end)
-    assert.same({}, seen)
-  end)
-end)
-
 describe("get_stack", function()
   it("shows where the task waits, innermost first", function()
     run(function()
@@ -269,17 +251,6 @@ describe("get_stack", function()
       task:cancel()
       pcall(await, task)
       assert.same({}, task:get_stack())
-    end)
-  end)
-
-  it("refuses what is no number of frames, by its name", function()
-    run(function()
-      local task = neap.current_task()
-      for _, limit in ipairs { -1, 0.5, 0 / 0, "many", false } do
-        local refused = loop.failure(function() task:get_stack { limit = limit } end)
-        assert.matches("#1 to 'get_stack' %(field 'limit'", refused)
-      end
-      assert.same({}, task:get_stack { limit = 0 })
     end)
   end)
 

@@ -114,7 +114,6 @@ struct Core {
   uint64_t limit_at;   /* hrtime before which no time limit ends a step; may be too early */
   uint64_t step_limit; /* nanoseconds after which a step is reported while it runs; 0: never */
   uint64_t grace_over; /* hrtime after which run(), which ends, insists */
-  uint32_t over;       /* time limits that are over, and whose stretches are not left: the sum of the tasks' */
   const char *library;   /* borrowed: a string of the registry; how the names of our own Lua chunks begin; NULL: not known */
   struct Watchdog *watchdog; /* block; NULL while nobody ever wanted it */
   void (*overstayed)(lua_State *L, Core *core); /* a step has used more time than it may, and is just now at an instruction of L */
@@ -163,7 +162,6 @@ static inline void jobs_post(Core *core, Link *jobs) {
 uint64_t core_now(Core *core);                                         /* nanoseconds */
 uint64_t deadline_in(Core *core, double seconds);                      /* never early; saturates */
 uint64_t deadline_at(double seconds);
-uint64_t deadline_after(Core *core, uint64_t ns);                      /* saturates */
 double check_seconds(lua_State *L, int arg);                           /* a number, neither NaN nor infinite */
 void timer_reserve(lua_State *L, Core *core);                          /* room for one more timer, or raises */
 void timer_arm(Core *core, Timer *timer, uint64_t when);               /* after timer_reserve */

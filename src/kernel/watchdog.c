@@ -150,16 +150,11 @@ static Watchdog *find_text(void) {
 
 static bool unwanted(const Watchdog *it) { return __atomic_load_n(&it->core->wanted, __ATOMIC_SEQ_CST) == 0; }
 
-/* Does nobody want the step that runs just now to be watched? */
-static bool unwatched(Watchdog *it) {
-  return unwanted(it) && atomic_load(&it->once) != watchdog_step(it->core);
-}
-
 /* May it be left alone? A turn, or a wish, that begins just now sees `asleep`, or is seen here. */
 static bool fall_asleep(Watchdog *it) {
-  if (it->idle < IDLE_LOOKS && !(unwatched(it) && watchdog_step(it->core) != it->step)) return false;
+  if (it->idle < IDLE_LOOKS && !(unwanted(it) && watchdog_step(it->core) != it->step)) return false;
   atomic_store(&it->asleep, true);
-  if (watchdog_step(it->core) == 0 || unwatched(it)) return true;
+  if (watchdog_step(it->core) == 0 || unwanted(it)) return true;
   atomic_store(&it->asleep, false);
   it->idle = 0;
   return false;
@@ -236,19 +231,14 @@ static bool open_watchdog(Core *core) {
   return true;
 }
 
-static bool has_watchdog(Core *core) { return LIKELY(core->watchdog) || (!core->closed && open_watchdog(core)); }
-
-static bool stir(Watchdog *it) { return LIKELY(!atomic_load(&it->asleep)) || wake(it); }
-
 bool watchdog_once(Core *core) {
-  if (!has_watchdog(core)) return false;
-  atomic_store(&core->watchdog->once, watchdog_step(core));
-  return stir(core->watchdog);
+  if (UNLIKELY(!core->watchdog) && (core->closed || !open_watchdog(core))) return false;
+  return LIKELY(!atomic_load(&core->watchdog->asleep)) || wake(core->watchdog);
 }
 
 bool watchdog_want(Core *core) {
   __atomic_store_n(&core->wanted, core->wanted + 1, core->wanted ? __ATOMIC_RELAXED : __ATOMIC_SEQ_CST);
-  return has_watchdog(core) && stir(core->watchdog);
+  return watchdog_once(core);
 }
 
 void watchdog_slice(Core *core, uint64_t slice) {
@@ -269,16 +259,10 @@ void watchdog_calm(Core *core, uint64_t calm_until, uint64_t limit_at) {
   __atomic_store_n(&core->limit_at, limit_at, __ATOMIC_RELAXED);
 }
 
-void watchdog_tell(Core *core) {
-  if (!core->watchdog || !watchdog_once(core)) return;
-  core->watchdog->told = watchdog_step(core);
-}
-
 void watchdog_forgive(Core *core, const void *limit) {
-  if (!core->watchdog) return;
-  Stretch *it = &core->watchdog->stretch;
-  for (int i = 0; i < it->count; i++)
-    if (it->reasons[i].of == limit) it->reasons[i--] = it->reasons[--it->count];
+  Watchdog *it = core->watchdog;
+  for (int i = 0; it && i < it->reason_count; i++)
+    if (it->reasons[i].of == limit) it->reasons[i--] = it->reasons[--it->reason_count];
 }
 
 void watchdog_enter(Core *core) {

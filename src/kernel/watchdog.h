@@ -30,20 +30,12 @@ typedef struct {
 
 /* A time limit that was let expire to end the step, and whose stretch the step has not left. */
 typedef struct {
-  const void *of;   /* only compared: the limit, or `task`, for all that were over when it was told */
-  const Task *task; /* only compared: whose limit it is; NULL: the end of run() */
+  const void *of; /* only compared */
   uint64_t at;    /* hrtime of the last cancellation it raised */
   uint32_t bites; /* such cancellations */
 } Reason;
 
 enum { SAVED_HOOKS = 16, REASONS = 8, HELD_UP_TEXT = 1500 };
-
-/* What code has used, and what it was told, since its last await: through steps that were preempted in between. */
-typedef struct {
-  uint64_t used; /* CPU time, nanoseconds, of steps before the one that runs */
-  Reason reasons[REASONS];
-  int count;
-} Stretch;
 
 typedef enum { TEXT_NONE, TEXT_READY, TEXT_PRINTED } TextState;
 
@@ -52,7 +44,6 @@ typedef struct Watchdog {
   Link link; /* of all; under the lock */
   Core *core;
   _Atomic(bool) asleep;  /* the thread does not look at this core until it is told to */
-  _Atomic(uint64_t) once; /* the step that is watched though nobody wants others to be */
   _Atomic(bool) calling; /* the thread is about to send a signal, or has just sent it */
   _Atomic(bool) rung;    /* by the thread; taken by the handler */
   _Atomic(uint64_t) period; /* nanoseconds between two looks */
@@ -76,8 +67,8 @@ typedef struct Watchdog {
   _Atomic(bool) busy; /* the hook changes them: the handler, which may come in between, leaves them alone */
   /* of core->overstayed, for the step `bitten`: */
   uint64_t bitten;
-  Stretch stretch; /* that of preempted code is on its C stack */
-  uint64_t told;   /* the step in which an await raised an error while a limit was over */
+  Reason reasons[REASONS];
+  int reason_count;
   uint64_t reported; /* the step that was */
   /* a report of a C function, from the handler to the thread: */
   _Atomic(int) text_state; /* TextState */
@@ -106,15 +97,6 @@ void watchdog_calm(Core *core, uint64_t calm_until, uint64_t limit_at);
 /* One more task, or one less, has slices, of so many nanoseconds; after watchdog_once. */
 void watchdog_slice(Core *core, uint64_t slice);
 void watchdog_unslice(Core *core);
-
-/* The task is done: neither slices nor limits of it are left. */
-static inline void watchdog_end(Core *core, Task *task) {
-  if (UNLIKELY(task->slice)) watchdog_unslice(core);
-  if (LIKELY(task->over == 0)) return;
-  core->over -= task->over;
-  task->over = 0;
-}
-
 void watchdog_close(Core *core);
 
 /* The step that runs, as a number that no other has; 0 between steps. */
@@ -126,12 +108,6 @@ static inline uint64_t watchdog_step(const Core *core) {
 /* Around every drain, of a core that is watched. */
 void watchdog_enter(Core *core);
 void watchdog_leave(Core *core);
-
-/* An await raises an error: perhaps because of a limit that is over. Who swallows it and awaits no more is told again. */
-void watchdog_tell(Core *core);
-static inline void watchdog_told(Core *core) {
-  if (UNLIKELY(core->over > 0)) watchdog_tell(core);
-}
 
 /* The stretch of a time limit is left: it ends no step any more. */
 void watchdog_forgive(Core *core, const void *limit);
