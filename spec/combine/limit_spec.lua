@@ -8,7 +8,7 @@ local spin, try, raises = busy.spin, busy.try, busy.raises
 
 local REAL = { clock = "real" }
 
-describe("a time limit on code that never awaits", function()
+describe("a time limit on code that never awaits #watchdog", function()
   for place, body in pairs(busy.places) do
     it("ends " .. place, function() raises(neap.TimeoutError, neap.timeout, 0.05, body) end)
   end
@@ -222,7 +222,7 @@ describe("a time limit on code that never awaits", function()
   end)
 end)
 
-describe("task:cancel()", function()
+describe("task:cancel() #watchdog", function()
   it("ends the task that calls it, though it never awaits", function()
     raises(neap.CancelledError, function()
       await(neap.create_task(function()
@@ -243,7 +243,7 @@ describe("task:cancel()", function()
   end)
 end)
 
-describe("the end of run()", function()
+describe("the end of run() #watchdog", function()
   it("ends a task that neither awaits nor ends, when its grace is over", function()
     local closed
     local ok, reports = pcall(neap.run, function()
@@ -260,7 +260,7 @@ describe("the end of run()", function()
   end)
 end)
 
-describe("a limit that is dropped, neither left nor running any more", function()
+describe("a limit that is dropped, neither left nor running any more #watchdog", function()
   it("lets the watchdog sleep", function()
     assert.equal("it sleeps\n", child.output [[
       local neap, uv = require "neap", require "luv"
@@ -297,7 +297,7 @@ describe("a limit that is dropped, neither left nor running any more", function(
   end)
 end)
 
-describe("a state that has closed", function()
+describe("a state that has closed #watchdog", function()
   it("is watched no more, whatever finalizers do", function()
     local out = child.output [[
       local neap
