@@ -174,13 +174,10 @@ end
 function channel.request(file, name, ...)
   if file.closing then error(channel.closed_error(file), 0) end
   local waiter = Future()
-  file.waiter, file.running = waiter, true
   local ok, request, reason = pcall(uv[name], ...)
-  if not ok or not request then
-    file.waiter, file.running = false, false
-    if not ok then error(request, 0) end
-    return nil, reason
-  end
+  if not ok then error(request, 0) end
+  if not request then return nil, reason end
+  file.waiter, file.running = waiter, true
   local done, problem = pcall(await, waiter)
   if done then return file.value, file.reason end
   file.waiter = false

@@ -33,11 +33,9 @@ end
 
 local function send(file, batch)
   local offset = (file.append or file.seekable == false) and -1 or file.position
-  file.running = true
   local ok, request, reason = pcall(uv.fs_write, file.fd, batch.text, offset, file.on_written)
-  if ok and request then return end
-  file.running = false
-  return ok and reason or request
+  if not ok or not request then return ok and reason or request end
+  file.running = true -- not before: without room on the stack not even pcall is called
 end
 
 local function prepare(file, batch)
