@@ -264,7 +264,6 @@ function channel.open(file, name, ...)
   file.taken, file.running = true, true
   arguments[arguments.n + 1] = function(reason, fd, path)
     file.running = false
-    if reason and reason:find ": $" then reason = reason .. file.path end -- luv has no name yet for mkstemp's
     file.fd, file.path, file.reason = fd or false, path or file.path, reason or false
     if file.closing then
       close_descriptor(file)
@@ -285,7 +284,9 @@ function channel.open(file, name, ...)
   else
     close_descriptor(file)
   end
-  error(done and oserror(file.reason, name) or problem, 0)
+  if not done then error(problem, 0) end
+  local unnamed = file.reason:find ": $" -- mkstemp's: luv has no name yet
+  error(oserror(unnamed and file.reason .. file.path or file.reason, name), 0)
 end
 
 -- Closes once all that was written is in the file; who waits for anything else is woken with an error.
