@@ -121,6 +121,53 @@ describe("a time limit on code that never awaits #watchdog", function()
     end)
   end)
 
+  -- Catches every error and goes on, without an await.
+  local function stubborn()
+    local begin = os.clock()
+    while true do
+      pcall(spin)
+      if os.clock() - begin > 30 then error "it went on" end
+    end
+  end
+
+  for place, body in pairs {
+    ["its await"] = function()
+      pcall(await, neap.sleep(9))
+      stubborn()
+    end,
+    ["an await of a task"] = function()
+      pcall(await, neap.create_task(neap.sleep(9)))
+      stubborn()
+    end,
+    ["a group"] = function()
+      pcall(neap.task_group, function(group)
+        group:create_task(neap.sleep(9))
+        await(neap.sleep(9))
+      end)
+      stubborn()
+    end,
+    ["a task of a group"] = function()
+      neap.task_group(function(group) group:create_task(stubborn) end)
+    end,
+    ["a task with slices"] = function() await(neap.create_task(stubborn, { slice = 0.001 })) end,
+  } do
+    it("ends code that swallows the cancellation in " .. place .. ", and awaits no more", function()
+      raises(neap.TimeoutError, neap.timeout, 0.05, body)
+    end)
+  end
+
+  it("lets the code after a cleaning-up await compute as long as it likes", function()
+    assert.same({ n = 2, true, "computed" }, table.pack(try(function()
+      return select(2, pcall(neap.timeout, 0.02, function()
+        pcall(await, neap.sleep(9))
+        await(neap.sleep(0))
+        local begin = os.clock()
+        while os.clock() - begin < 0.8 do assert(begin) end
+        return "computed"
+      end))
+    end)))
+  end)
+
   it("ends code that gives each of its tries a limit of its own, and goes on", function()
     raises(neap.TimeoutError, neap.timeout, 0.05, function()
       local begin = os.clock()
@@ -257,6 +304,21 @@ describe("the end of run() #watchdog", function()
     end, { shutdown_grace = 0.05 })
     assert.is_true(ok, reports)
     assert.is_nil(closed) -- at every instruction: not even that runs
+  end)
+end)
+
+describe("the end of run() with slices #watchdog", function()
+  it("ends a task that catches every error, when its grace is over", function()
+    local ended
+    assert.is_true(pcall(neap.run, function()
+      neap.create_task(function()
+        local begin = os.clock()
+        while os.clock() - begin < 30 do pcall(spin) end
+        ended = true
+      end, { slice = 0.001 })
+      await(neap.sleep(0.01))
+    end, { shutdown_grace = 0.05 }))
+    assert.is_nil(ended)
   end)
 end)
 

@@ -97,18 +97,35 @@ static Scope *due_in_queue(const Core *core, const Waiters *all) {
   return NULL;
 }
 
-static void add_reason(Core *core, const void *of, uint32_t bites) {
+static void add_reason(Core *core, Reason reason) {
+  Stretch *it = &core->watchdog->stretch;
+  watchdog_forgive(core, reason.of); /* another one was there, and is no more */
+  if (it->count == REASONS) it->count--;
+  it->reasons[it->count++] = reason;
+}
+
+static bool has_reason(const Stretch *it, const Task *task) {
+  for (int i = 0; i < it->count; i++)
+    if (it->reasons[i].task == task) return true;
+  return false;
+}
+
+/* Limits that the loop came to in time, while the code stood still: its await, or what preempted it, has raised. */
+static void add_told(Core *core, const Waiters *all, uint64_t now) {
   Watchdog *it = core->watchdog;
-  watchdog_forgive(core, of); /* another one was there, and is no more */
-  if (it->reason_count == REASONS) it->reason_count--;
-  it->reasons[it->reason_count++] = (Reason){of, 0, bites};
+  if (it->told != watchdog_step(core)) return;
+  it->told = 0;
+  for (int i = 0; i < all->count; i++) {
+    const Task *task = all->at[i];
+    if (task->over > 0 && !has_reason(&it->stretch, task)) add_reason(core, (Reason){task, task, now, 1});
+  }
 }
 
 static void expire_due(Core *core, const Waiters *all, uint64_t now) {
   Scope *scope;
   while ((scope = due_in_queue(core, all)) != NULL || (scope = due_in_heap(core, all, now)) != NULL) {
     scope_expire(core, scope);
-    add_reason(core, scope, 0);
+    add_reason(core, (Reason){scope, scope->task, 0, 0});
   }
 }
 
@@ -125,6 +142,7 @@ static void next_limit(Core *core, uint64_t now) {
     else
       due = true;
   }
+  due = due || core->over > 0; /* whose step awaits no more, perhaps */
   list_each(link, &core->ready) due = due || (real && scope_of(container_of(link, Job, link)));
   watchdog_calm(core, next, due ? 0 : next);
 }
@@ -174,15 +192,15 @@ static bool due_again(const Reason *reason, uint64_t now) {
   return reason->bites >= BITES_LIMIT || now - reason->at >= AGAIN_MS * NS_PER_MS;
 }
 
-static bool swallowed_again(const Watchdog *it, uint64_t now) {
-  for (int i = 0; i < it->reason_count; i++)
+static bool swallowed_again(const Stretch *it, uint64_t now) {
+  for (int i = 0; i < it->count; i++)
     if (it->reasons[i].bites > 0 && due_again(&it->reasons[i], now)) return true;
   return false;
 }
 
-static void bite(lua_State *L, Core *core, Watchdog *it, Task *task, uint64_t now) {
+static void bite(lua_State *L, Core *core, Stretch *it, Task *task, uint64_t now) {
   bool killing = false;
-  for (int i = 0; i < it->reason_count; i++) {
+  for (int i = 0; i < it->count; i++) {
     Reason *reason = &it->reasons[i];
     if (reason->bites == 0 || due_again(reason, now)) reason->bites++, reason->at = now;
     killing |= reason->bites >= BITES_LIMIT;
@@ -191,6 +209,28 @@ static void bite(lua_State *L, Core *core, Watchdog *it, Task *task, uint64_t no
   task->wait_state = WAIT_NONE;
   if (killing) watchdog_again(L, 1);
   wait_raise(L, core, task);
+}
+
+/* Of what was told before the code stood still, the limits that were not left meanwhile. */
+static void remember(Core *core, Task *task, const Stretch *kept) {
+  Watchdog *it = core->watchdog;
+  Waiters all;
+  find_waiters(core, &all, task);
+  it->bitten = watchdog_step(core);
+  it->stretch = (Stretch){.used = kept->used};
+  for (int i = 0; i < kept->count; i++) {
+    const Reason *reason = &kept->reasons[i];
+    if (waits(&all, reason->task) && reason->task->over > 0) it->stretch.reasons[it->stretch.count++] = *reason;
+  }
+  if (it->stretch.count > 0) watchdog_once(core);
+}
+
+/* The code stands still, and goes on in the next tick. If it is cancelled meanwhile it is told so, and counts anew. */
+static void preempt(lua_State *L, Core *core, Task *task, uint64_t used) {
+  Stretch kept = core->watchdog->stretch;
+  kept.used += used;
+  wait_preempt(L, core, task);
+  if (core->watchdog->bitten != watchdog_step(core)) remember(core, task, &kept);
 }
 
 static bool of_library(lua_State *L, const Core *core) {
@@ -203,12 +243,12 @@ static void begin_step(Core *core, Watchdog *it) {
   uint64_t step = watchdog_step(core);
   if (it->bitten == step) return;
   it->bitten = step;
-  it->reason_count = 0;
+  it->stretch = (Stretch){0};
 }
 
 /* The time that run() gives tasks at its end is over, and it cannot say so. */
 static void end_of_grace(Core *core, uint64_t now) {
-  if (core->until_empty && now >= core->grace_over) add_reason(core, &core->grace_over, BITES_LIMIT);
+  if (core->until_empty && now >= core->grace_over) add_reason(core, (Reason){&core->grace_over, NULL, 0, BITES_LIMIT});
 }
 
 static void on_overstayed(lua_State *L, Core *core) {
@@ -219,7 +259,7 @@ static void on_overstayed(lua_State *L, Core *core) {
   if (!task) next_limit(core, now); /* a callback: nothing ends it */
   if (!task || core->held > 0 || guard_in_finalizer(L)) return;
   begin_step(core, it);
-  bool sliced = task->slice && used >= task->slice * UINT64_C(1000), late = used >= OVERSTAY_MS * NS_PER_MS;
+  bool sliced = task->slice && used >= task->slice * UINT64_C(1000), late = it->stretch.used + used >= OVERSTAY_MS * NS_PER_MS;
   if (!sliced && !late) return;
   if (of_library(L, core)) {
     watchdog_again(L, LIBRARY_COUNT);
@@ -227,14 +267,15 @@ static void on_overstayed(lua_State *L, Core *core) {
   }
   Waiters all;
   find_waiters(core, &all, task);
+  add_told(core, &all, now);
   if (late && core->clock == CLOCK_REAL) expire_due(core, &all, now);
-  end_of_grace(core, now);
+  if (late || task->insist) end_of_grace(core, now);
   next_limit(core, now);
-  if (it->reason_count > 0) watchdog_at(core, 0); /* it may be swallowed */
-  if (late && (task->must_cancel || swallowed_again(it, now))) bite(L, core, it, task, now);
+  if (it->stretch.count > 0) watchdog_at(core, 0); /* it may be swallowed */
+  if ((late && task->must_cancel) || swallowed_again(&it->stretch, now)) bite(L, core, &it->stretch, task, now);
   bool ending = any_cancelled(&all);
   if (ending) watchdog_at(core, 0); /* it may run again before all of them have */
-  if (sliced || ending) wait_preempt(L, core, task);
+  if (sliced || ending) preempt(L, core, task, used);
 }
 
 /* Called from neap/init.lua, by require: where that file is the others are. */

@@ -16,6 +16,7 @@ typedef struct {
   uint32_t cancelling; /* of the task, when the scope was entered */
   ScopeState state;
   bool watched;        /* the watchdog is wanted for it */
+  bool over;           /* counted by its task and the core */
 } Scope;
 
 /* Pushes a scope of no task yet. */

@@ -5,6 +5,7 @@
 #include "kernel/fail.h"
 #include "kernel/report.h"
 #include "kernel/spawn.h"
+#include "kernel/watchdog.h"
 
 typedef struct {
   Head head; /* user values: the parent task, the list of errors */
@@ -170,6 +171,7 @@ static int finish(lua_State *L, Core *core, Group *group) {
     lua_replace(L, AT_CANCELLED);
   }
   if (!lua_isnil(L, AT_CANCELLED) && group->errors == 0 && !group->poor) {
+    watchdog_told(core);
     lua_pushvalue(L, AT_CANCELLED);
     return lua_error(L);
   }

@@ -26,12 +26,27 @@ void scope_unwatch(Core *core, Scope *scope) {
   watchdog_release(core);
 }
 
+static void begin_over(Core *core, Scope *scope) {
+  if (core->clock != CLOCK_REAL || scope->task->over == UINT8_MAX) return;
+  scope->over = true;
+  scope->task->over++;
+  core->over++;
+}
+
+static void end_over(Core *core, Scope *scope) {
+  watchdog_forgive(core, scope);
+  if (!scope->over || scope->task->over == 0) return; /* a task that is done has none */
+  core->over--;
+  if (--scope->task->over == 0) watchdog_forgive(core, scope->task);
+}
+
 static void on_timeout(Core *core, Job *job) {
   Scope *scope = container_of(job, Scope, timer.job);
   future_cancel(core, &scope->task->future, NULL, 0, 0);
   scope->state = SCOPE_EXPIRING;
   unanchor(core, scope);
   scope_unwatch(core, scope); /* it may never be left: dropped, or its task abandoned */
+  begin_over(core, scope);
 }
 
 Scope *scope_of(Job *job) { return job->run == on_timeout ? container_of(job, Scope, timer.job) : NULL; }
@@ -76,7 +91,7 @@ bool scope_exit(lua_State *L, Core *core, Scope *scope, int error) {
   timer_disarm(core, &scope->timer);
   unanchor(core, scope);
   scope_unwatch(core, scope);
-  watchdog_forgive(core, scope);
+  end_over(core, scope);
   if (scope->state == SCOPE_ACTIVE) scope->state = SCOPE_EXITED;
   if (scope->state != SCOPE_EXPIRING) return false;
   scope->state = SCOPE_EXPIRED;

@@ -114,6 +114,7 @@ struct Core {
   uint64_t limit_at;   /* hrtime before which no time limit ends a step; may be too early */
   uint64_t step_limit; /* nanoseconds after which a step is reported while it runs; 0: never */
   uint64_t grace_over; /* hrtime after which run(), which ends, insists */
+  uint32_t over;       /* time limits that are over, and whose stretches are not left: the sum of the tasks' */
   const char *library;   /* borrowed: a string of the registry; how the names of our own Lua chunks begin; NULL: not known */
   struct Watchdog *watchdog; /* block; NULL while nobody ever wanted it */
   void (*overstayed)(lua_State *L, Core *core); /* a step has used more time than it may, and is just now at an instruction of L */

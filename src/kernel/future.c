@@ -5,6 +5,7 @@
 #include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/trace.h"
+#include "kernel/watchdog.h"
 
 void future_create(Future *future) { list_create(&future->u.callbacks); }
 
@@ -204,11 +205,13 @@ int future_result(lua_State *L, Core *core, int index, Future *future) {
       for (int i = 1; i <= future->count; i++) lua_rawgeti(L, -i, i);
       return future->count;
     case FUTURE_FAILED:
+      watchdog_told(core);
       future_push_error(L, index, future);
       slot_push(L, index, future, SLOT_TRACE);
       trace_rethrow(L, core); /* so that the awaiter's traceback goes on from this one */
       return lua_error(L);
     case FUTURE_CANCELLED:
+      watchdog_told(core);
       future_push_cancelled(L, index, future);
       return lua_error(L);
     default:

@@ -121,7 +121,7 @@ static void finish(Core *core, Task *task, bool reusable) {
     core_call(core, remember_error, task->slot, "the error of a task will not be reported");
   lua_State *co = task->co;
   task->co = NULL;
-  if (UNLIKELY(task->slice)) watchdog_unslice(core);
+  watchdog_end(core, task);
   if (--core->live <= core->ignoring && core->until_empty) core_stop(core);
   if (task->outcome == FUTURE_FAILED)
     future_fail(core, future, task->wait.u.on);

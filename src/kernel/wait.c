@@ -117,7 +117,7 @@ void wait_preempt(lua_State *L, Core *core, Task *task) {
  * anchor for ever. Nothing posts it any more. */
 void task_abandon(Core *core, Task *task) {
   wait_detach(core, task);
-  if (task->slice) watchdog_unslice(core);
+  watchdog_end(core, task);
   core->live--;
   future_finish(core, &task->future, FUTURE_CANCELLED);
 }
@@ -154,6 +154,7 @@ void wait_keep_error(lua_State *L, Core *core) {
 }
 
 int wait_raise(lua_State *L, Core *core, Task *task) {
+  watchdog_told(core);
   wait_push_error(L, core, task);
   if (UNLIKELY(core->debug)) debug_note_delivery(L, core, task);
   return lua_error(L);

@@ -259,10 +259,16 @@ void watchdog_calm(Core *core, uint64_t calm_until, uint64_t limit_at) {
   __atomic_store_n(&core->limit_at, limit_at, __ATOMIC_RELAXED);
 }
 
+void watchdog_tell(Core *core) {
+  if (!core->watchdog || !watchdog_once(core)) return;
+  core->watchdog->told = watchdog_step(core);
+}
+
 void watchdog_forgive(Core *core, const void *limit) {
-  Watchdog *it = core->watchdog;
-  for (int i = 0; it && i < it->reason_count; i++)
-    if (it->reasons[i].of == limit) it->reasons[i--] = it->reasons[--it->reason_count];
+  if (!core->watchdog) return;
+  Stretch *it = &core->watchdog->stretch;
+  for (int i = 0; i < it->count; i++)
+    if (it->reasons[i].of == limit) it->reasons[i--] = it->reasons[--it->count];
 }
 
 void watchdog_enter(Core *core) {

@@ -30,12 +30,20 @@ typedef struct {
 
 /* A time limit that was let expire to end the step, and whose stretch the step has not left. */
 typedef struct {
-  const void *of; /* only compared */
+  const void *of;   /* only compared: the limit, or `task`, for all that were over when it was told */
+  const Task *task; /* only compared: whose limit it is; NULL: the end of run() */
   uint64_t at;    /* hrtime of the last cancellation it raised */
   uint32_t bites; /* such cancellations */
 } Reason;
 
 enum { SAVED_HOOKS = 16, REASONS = 8, HELD_UP_TEXT = 1500 };
+
+/* What code has used, and what it was told, since its last await: through steps that were preempted in between. */
+typedef struct {
+  uint64_t used; /* CPU time, nanoseconds, of steps before the one that runs */
+  Reason reasons[REASONS];
+  int count;
+} Stretch;
 
 typedef enum { TEXT_NONE, TEXT_READY, TEXT_PRINTED } TextState;
 
@@ -67,8 +75,8 @@ typedef struct Watchdog {
   _Atomic(bool) busy; /* the hook changes them: the handler, which may come in between, leaves them alone */
   /* of core->overstayed, for the step `bitten`: */
   uint64_t bitten;
-  Reason reasons[REASONS];
-  int reason_count;
+  Stretch stretch; /* that of preempted code is on its C stack */
+  uint64_t told;   /* the step in which an await raised an error while a limit was over */
   uint64_t reported; /* the step that was */
   /* a report of a C function, from the handler to the thread: */
   _Atomic(int) text_state; /* TextState */
@@ -97,6 +105,15 @@ void watchdog_calm(Core *core, uint64_t calm_until, uint64_t limit_at);
 /* One more task, or one less, has slices, of so many nanoseconds; after watchdog_once. */
 void watchdog_slice(Core *core, uint64_t slice);
 void watchdog_unslice(Core *core);
+
+/* The task is done: neither slices nor limits of it are left. */
+static inline void watchdog_end(Core *core, Task *task) {
+  if (UNLIKELY(task->slice)) watchdog_unslice(core);
+  if (LIKELY(task->over == 0)) return;
+  core->over -= task->over;
+  task->over = 0;
+}
+
 void watchdog_close(Core *core);
 
 /* The step that runs, as a number that no other has; 0 between steps. */
@@ -108,6 +125,12 @@ static inline uint64_t watchdog_step(const Core *core) {
 /* Around every drain, of a core that is watched. */
 void watchdog_enter(Core *core);
 void watchdog_leave(Core *core);
+
+/* An await raises an error: perhaps because of a limit that is over. Who swallows it and awaits no more is told again. */
+void watchdog_tell(Core *core);
+static inline void watchdog_told(Core *core) {
+  if (UNLIKELY(core->over > 0)) watchdog_tell(core);
+}
 
 /* The stretch of a time limit is left: it ends no step any more. */
 void watchdog_forgive(Core *core, const void *limit);
