@@ -150,11 +150,16 @@ static Watchdog *find_text(void) {
 
 static bool unwanted(const Watchdog *it) { return __atomic_load_n(&it->core->wanted, __ATOMIC_SEQ_CST) == 0; }
 
+/* Does nobody want the step that runs just now to be watched? */
+static bool unwatched(Watchdog *it) {
+  return unwanted(it) && atomic_load(&it->once) != watchdog_step(it->core);
+}
+
 /* May it be left alone? A turn, or a wish, that begins just now sees `asleep`, or is seen here. */
 static bool fall_asleep(Watchdog *it) {
-  if (it->idle < IDLE_LOOKS && !(unwanted(it) && watchdog_step(it->core) != it->step)) return false;
+  if (it->idle < IDLE_LOOKS && !(unwatched(it) && watchdog_step(it->core) != it->step)) return false;
   atomic_store(&it->asleep, true);
-  if (watchdog_step(it->core) == 0 || unwanted(it)) return true;
+  if (watchdog_step(it->core) == 0 || unwatched(it)) return true;
   atomic_store(&it->asleep, false);
   it->idle = 0;
   return false;
@@ -233,6 +238,7 @@ static bool open_watchdog(Core *core) {
 
 bool watchdog_once(Core *core) {
   if (UNLIKELY(!core->watchdog) && (core->closed || !open_watchdog(core))) return false;
+  atomic_store(&core->watchdog->once, watchdog_step(core));
   return LIKELY(!atomic_load(&core->watchdog->asleep)) || wake(core->watchdog);
 }
 

@@ -52,6 +52,7 @@ typedef struct Watchdog {
   Link link; /* of all; under the lock */
   Core *core;
   _Atomic(bool) asleep;  /* the thread does not look at this core until it is told to */
+  _Atomic(uint64_t) once; /* the step that is watched though nobody wants others to be */
   _Atomic(bool) calling; /* the thread is about to send a signal, or has just sent it */
   _Atomic(bool) rung;    /* by the thread; taken by the handler */
   _Atomic(uint64_t) period; /* nanoseconds between two looks */
