@@ -27,7 +27,7 @@ void scope_unwatch(Core *core, Scope *scope) {
 }
 
 static void begin_over(Core *core, Scope *scope) {
-  if (core->clock != CLOCK_REAL || scope->task->over == UINT8_MAX) return;
+  if (core->clock != CLOCK_REAL || scope->task->over == OVER_MOST) return;
   scope->over = true;
   scope->task->over++;
   core->over++;

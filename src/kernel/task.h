@@ -27,11 +27,13 @@ typedef struct {
   AbortFn abort; /* NULL: cannot be undone */
 } Wait;
 
+enum { OVER_MOST = 31 };
+
 struct Task {
   Future future;
-  uint8_t wait_state : 4; /* WaitState */
-  uint8_t outcome : 4;  /* FutureState, between the end of the body and that of the step */
-  uint8_t over;         /* of its time limits so many are over, and their stretches not left */
+  uint8_t wait_state;   /* WaitState */
+  uint8_t outcome : 3;  /* FutureState, between the end of the body and that of the step */
+  uint8_t over : 5;     /* of its time limits so many are over, and their stretches not left */
   uint8_t top;          /* of the stack, when it parked, if that is so small */
   bool started : 1;
   bool parked : 1;

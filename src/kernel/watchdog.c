@@ -236,15 +236,19 @@ static bool open_watchdog(Core *core) {
   return true;
 }
 
+static bool has_watchdog(Core *core) { return LIKELY(core->watchdog) || (!core->closed && open_watchdog(core)); }
+
+static bool stir(Watchdog *it) { return LIKELY(!atomic_load(&it->asleep)) || wake(it); }
+
 bool watchdog_once(Core *core) {
-  if (UNLIKELY(!core->watchdog) && (core->closed || !open_watchdog(core))) return false;
+  if (!has_watchdog(core)) return false;
   atomic_store(&core->watchdog->once, watchdog_step(core));
-  return LIKELY(!atomic_load(&core->watchdog->asleep)) || wake(core->watchdog);
+  return stir(core->watchdog);
 }
 
 bool watchdog_want(Core *core) {
   __atomic_store_n(&core->wanted, core->wanted + 1, core->wanted ? __ATOMIC_RELAXED : __ATOMIC_SEQ_CST);
-  return watchdog_once(core);
+  return has_watchdog(core) && stir(core->watchdog);
 }
 
 void watchdog_slice(Core *core, uint64_t slice) {
