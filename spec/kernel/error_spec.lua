@@ -112,6 +112,30 @@ describe("ExceptionGroup", function()
     assert.matches("outer.*inner.*deep.*last", text)
   end)
 
+  it("names the argument that is wrong", function()
+    assert.matches("#1 .*string expected", select(2, pcall(neap.ExceptionGroup)))
+    assert.matches("#2 .*table expected", select(2, pcall(neap.ExceptionGroup, "x")))
+    assert.matches("#2 .*at least one", select(2, pcall(neap.ExceptionGroup, "x", {})))
+    assert.matches("#2 .*table expected", select(2, pcall(neap.Error, "x", 1)))
+  end)
+
+  it("can be extended", function()
+    local Failures = neap.ExceptionGroup:extend "Failures"
+    local group = Failures:extend "Late" ("some", { "a", "b" })
+    assert.same({ "a", "b" }, group.errors)
+    assert.matches("Late: some %(2 errors%)", tostring(group))
+    assert.is_true(neap.is(group, Failures))
+    local chosen, rest = group:split(function(err) return err == "a" end)
+    assert.same({ { "a" }, { "b" } }, { chosen, rest })
+    assert.is_false(pcall(Failures, "none", {}))
+  end)
+
+  it("may hold nils, and its parts then too", function()
+    local group = neap.ExceptionGroup("g", { n = 3, nil, "text" })
+    local nils, rest = group:split(function(err) return err == nil end)
+    assert.same({ { n = 2 }, { n = 1, "text" } }, { nils, rest })
+  end)
+
   it("splits by a predicate", function()
     local late, other = neap.TimeoutError "t", neap.OSError "o"
     local group = neap.ExceptionGroup("g", { late, other, "text" })
@@ -282,6 +306,22 @@ describe("The error of main", function()
   end)
 end)
 
+describe("The default exception handler", function()
+  it("tells where an error came from whose __tostring fails", function()
+    local out = child.output [[
+      local neap = require "neap"
+      local broken = setmetatable({}, { __tostring = function() error "no text" end })
+      neap.run(function()
+        neap.create_task(function() error(broken) end, { name = "unlucky" })
+        neap.create_task(function() error(neap.ExceptionGroup("two", { broken, "the other" }), 0) end)
+        neap.await(neap.sleep(0.001))
+      end)
+    ]]
+    assert.matches("the error of task unlucky was never retrieved: %(a table whose __tostring failed%)\nstack", out)
+    assert.matches("two %(2 errors%)\n  %[1%] %(a table whose __tostring failed%)\n  %[2%] the other", out)
+  end)
+end)
+
 describe("An exception handler", function()
   it("set inside run lasts until its end, then the one before is back", function()
     local function outer() end
@@ -300,6 +340,19 @@ describe("An exception handler", function()
 end)
 
 describe("An error in the exception handler", function()
+  it("that is an object is told as its text", function()
+    local out = child.output [[
+      local neap = require "neap"
+      neap.run(function()
+        neap.set_exception_handler(function() error(neap.ValueError "handler broke", 0) end)
+        neap.call_soon(error, "original")
+        neap.await(neap.sleep(0.001))
+      end)
+    ]]
+    assert.matches("original", out)
+    assert.matches("in the exception handler: ValueError: handler broke", out)
+  end)
+
   it("leaves the report to the default handler, and the loop alone", function()
     local out = child.output [[
       local neap = require "neap"

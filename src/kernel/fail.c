@@ -132,6 +132,20 @@ int fail_raise_uv(lua_State *L, int status, const char *what) {
 
 /* ---- the Lua side ---- */
 
+static int to_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return 1;
+}
+
+void fail_push_text(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  lua_pushcfunction(L, to_text);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 1, 0) == LUA_OK) return;
+  lua_pop(L, 1);
+  lua_pushfstring(L, "(a %s whose __tostring failed)", luaL_typename(L, index));
+}
+
 /* Appends prefix and field to the text at the top, if the error has the field. */
 static void add_text(lua_State *L, const char *prefix, const char *field) {
   if (lua_getfield(L, 1, field) == LUA_TNIL) {
@@ -144,12 +158,20 @@ static void add_text(lua_State *L, const char *prefix, const char *field) {
   lua_concat(L, 3);
 }
 
+/* Pushes the error's traceback, of its own and not of a metamethod's making; or something, perhaps. */
+static bool push_traceback(lua_State *L, int error) {
+  if (lua_type(L, error) != LUA_TTABLE) return false;
+  error = lua_absindex(L, error);
+  lua_pushliteral(L, "traceback");
+  return lua_rawget(L, error) == LUA_TSTRING;
+}
+
 /* Appends a member of a group, with its traceback, indented. */
 static void add_member(lua_State *L, lua_Integer i) {
   lua_pushfstring(L, "\n  [%I] ", i);
   lua_geti(L, 2, i);
-  luaL_tolstring(L, -1, NULL);
-  if (lua_type(L, -2) == LUA_TTABLE && lua_getfield(L, -2, "traceback") == LUA_TSTRING) {
+  fail_push_text(L, -1);
+  if (push_traceback(L, -2)) {
     lua_pushliteral(L, "\n");
     lua_insert(L, -2);
     lua_concat(L, 3);
@@ -192,39 +214,43 @@ static int error_tostring(lua_State *L) {
   return 1;
 }
 
-/* error = Class(message [, fields]); upvalue 1: the class */
+enum { AT_CLASS = 3 }; /* moved there by constructors: arguments count from the message */
+
+/* error = Class(message [, fields]) */
 static int error_new(lua_State *L) {
   lua_settop(L, 3);
-  if (!lua_isnil(L, 3)) luaL_checktype(L, 3, LUA_TTABLE);
+  lua_rotate(L, 1, -1);
+  if (!lua_isnil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE);
   lua_createtable(L, 0, 2);
-  if (!lua_isnil(L, 3)) {
+  if (!lua_isnil(L, 2)) {
     lua_pushnil(L);
-    while (lua_next(L, 3)) {
+    while (lua_next(L, 2)) {
       lua_pushvalue(L, -2);
       lua_insert(L, -2);
       lua_rawset(L, 4);
     }
   }
-  lua_pushvalue(L, 2);
-  lua_setfield(L, 4, "message");
   lua_pushvalue(L, 1);
+  lua_setfield(L, 4, "message");
+  lua_pushvalue(L, AT_CLASS);
   lua_setmetatable(L, 4);
   return 1;
 }
 
 /* ExceptionGroup(message, errors) */
 static int group_new(lua_State *L) {
-  luaL_checkstring(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  luaL_argcheck(L, luaL_len(L, 3) > 0, 2, "a list of at least one error expected");
   lua_settop(L, 3);
+  lua_rotate(L, 1, -1);
+  luaL_checkstring(L, 1);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_argcheck(L, error_count(L, 2) > 0, 2, "a list of at least one error expected");
   lua_createtable(L, 0, 2);
-  lua_insert(L, 3);
-  lua_setfield(L, 3, "errors");
-  lua_insert(L, 2);
-  lua_setfield(L, 2, "message");
-  lua_insert(L, 1);
-  lua_setmetatable(L, 1);
+  lua_pushvalue(L, 2);
+  lua_setfield(L, 4, "errors");
+  lua_pushvalue(L, 1);
+  lua_setfield(L, 4, "message");
+  lua_pushvalue(L, AT_CLASS);
+  lua_setmetatable(L, 4);
   return 1;
 }
 
@@ -248,12 +274,17 @@ static void class_make(lua_State *L, const char *name, int parent, lua_CFunction
   lua_setmetatable(L, -2);
 }
 
+static lua_CFunction constructor_of(lua_State *L, int class) {
+  lua_CFunction own = luaL_getmetafield(L, class, "__call") == LUA_TNIL ? NULL : lua_tocfunction(L, -1);
+  return own == group_new ? group_new : error_new;
+}
+
 /* Class = Error:extend(name) */
 static int error_extend(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   const char *name = luaL_checkstring(L, 2);
   lua_settop(L, 2);
-  class_make(L, name, 1, error_new);
+  class_make(L, name, 1, constructor_of(L, 1));
   return 1;
 }
 
@@ -265,16 +296,22 @@ static int group_split(lua_State *L) {
   lua_getfield(L, 1, "errors");
   lua_newtable(L);
   lua_newtable(L);
-  lua_Integer n = error_count(L, 3);
+  lua_Integer n = error_count(L, 3), counts[2] = {0, 0};
   for (lua_Integer i = 1; i <= n; i++) {
     lua_pushvalue(L, 2);
     lua_geti(L, 3, i);
     lua_call(L, 1, 1);
-    int into = lua_toboolean(L, -1) ? 4 : 5;
+    int other = !lua_toboolean(L, -1);
     lua_pop(L, 1);
     lua_geti(L, 3, i);
-    lua_seti(L, into, luaL_len(L, into) + 1);
+    lua_seti(L, 4 + other, ++counts[other]);
   }
+  for (int i = 0; i < 2 && lua_getfield(L, 3, "n") != LUA_TNIL; i++) { /* as the group's own list */
+    lua_pushinteger(L, counts[i]);
+    lua_setfield(L, 4 + i, "n");
+    lua_pop(L, 1);
+  }
+  lua_settop(L, 5);
   return 2;
 }
 

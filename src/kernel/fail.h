@@ -40,6 +40,7 @@ void fail_push(lua_State *L, FailClass cls, const char *message); /* NULL: no me
 int fail_raise(lua_State *L, FailClass cls, const char *format, ...); /* with the caller's file and line */
 bool fail_is(lua_State *L, int index, FailClass cls);          /* or of a class that extends it */
 bool fail_is_of(lua_State *L, int index, int cls);             /* the same; the class is at `cls`, not relative */
+void fail_push_text(lua_State *L, int index);                  /* as tostring, whose error is not raised */
 void fail_push_cancelled(lua_State *L);                        /* pops the message, which may be nil */
 void fail_push_uv(lua_State *L, int status, const char *what); /* an OSError or one of its children */
 int fail_raise_uv(lua_State *L, int status, const char *what);

@@ -17,7 +17,7 @@ static void describe(lua_State *L, int index) {
     lua_pop(L, 1);
     lua_pushliteral(L, "unhandled error");
   }
-  luaL_tolstring(L, -1, NULL);
+  fail_push_text(L, -1);
   lua_remove(L, -2);
   lua_concat(L, 2);
   static const char *const fields[] = {"exception", "traceback", "source_traceback"};
@@ -27,7 +27,7 @@ static void describe(lua_State *L, int index) {
       continue;
     }
     lua_pushstring(L, i == 0 ? ": " : "\n");
-    luaL_tolstring(L, -2, NULL);
+    fail_push_text(L, -2);
     lua_remove(L, -3);
     lua_concat(L, 3);
   }
@@ -43,9 +43,12 @@ static int f_default(lua_State *L) {
   return 0;
 }
 
+/* handler's error, context: tells both */
 static int fallback(lua_State *L) {
-  lua_settop(L, 2); /* context, the handler's error */
-  f_default(L);     /* leaves the description at 2 */
+  describe(L, 2);
+  lua_writestringerror("%s\n", lua_tostring(L, -1));
+  fail_push_text(L, 1);
+  lua_writestringerror("neap: error in the exception handler: %s\n", lua_tostring(L, -1));
   return 0;
 }
 
@@ -69,10 +72,10 @@ void report(lua_State *L, Core *core) {
   int status = lua_pcall(L, 1, 0, 0);
   if (status != LUA_OK) { /* an error in the handler: the default one, and this one too */
     lua_pushcfunction(L, fallback);
+    lua_insert(L, -2);
     lua_pushvalue(L, context);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
-    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : luaL_typename(L, -1);
-    lua_writestringerror("neap: error in the exception handler: %s\n", text);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK)
+      lua_writestringerror("neap: an error cannot be reported: %s\n", lua_isstring(L, -1) ? lua_tostring(L, -1) : luaL_typename(L, -1));
   }
   core->held--;
   lua_settop(L, context - 1);
