@@ -37,6 +37,17 @@ describe("The virtual clock", function()
     end)
   end)
 
+  it("ends after 18e9 seconds, and is exact until then", function()
+    run(function()
+      await(neap.sleep(1e10))
+      assert.equal(1e10, neap.time())
+      for _ = 1, 3 do
+        await(neap.sleep(1e10))
+        assert.equal(18e9, neap.time())
+      end
+    end)
+  end)
+
   it("takes a year in no time", function()
     run(function()
       for _ = 1, loop.size(365 * 24, 365) do await(neap.sleep(3600)) end

@@ -254,6 +254,16 @@ describe("get_stack", function()
     end)
   end)
 
+  it("refuses what is no number of frames, by its name", function()
+    run(function()
+      local task = neap.current_task()
+      for _, limit in ipairs { -1, 0.5, 0 / 0, "many", false } do
+        assert.matches("#1 to 'get_stack' %(field 'limit'", loop.failure(function() task:get_stack { limit = limit } end))
+      end
+      assert.same({}, task:get_stack { limit = 0 })
+    end)
+  end)
+
   it("is empty before the first step", function()
     run(function()
       local task = neap.create_task(function() end)

@@ -32,11 +32,9 @@ void members_check_one(lua_State *L, int at, int list, int i) {
 }
 
 int members_count(lua_State *L, int index) {
-  lua_Integer n;
-  if (lua_getfield(L, index, "n") == LUA_TNUMBER && lua_isinteger(L, -1))
-    n = lua_tointeger(L, -1);
-  else
-    n = luaL_len(L, index);
+  int integral = 0;
+  lua_Integer n = lua_getfield(L, index, "n") == LUA_TNUMBER ? lua_tointegerx(L, -1, &integral) : 0;
+  if (!integral) n = luaL_len(L, index);
   lua_pop(L, 1);
   luaL_argcheck(L, n >= 0 && n < INT_MAX / 64, index, "list too long");
   return (int)n;

@@ -163,6 +163,7 @@ static inline void jobs_post(Core *core, Link *jobs) {
 uint64_t core_now(Core *core);                                         /* nanoseconds */
 uint64_t deadline_in(Core *core, double seconds);                      /* never early; saturates */
 uint64_t deadline_at(double seconds);
+uint64_t deadline_after(Core *core, uint64_t ns);                      /* saturates */
 double check_seconds(lua_State *L, int arg);                           /* a number, neither NaN nor infinite */
 void timer_reserve(lua_State *L, Core *core);                          /* room for one more timer, or raises */
 void timer_arm(Core *core, Timer *timer, uint64_t when);               /* after timer_reserve */

@@ -295,15 +295,22 @@ uint64_t core_now(Core *core) {
   return core->now;
 }
 
+static const uint64_t END_OF_TIME = UINT64_C(18000000000000000000); /* 570 years */
+
 uint64_t deadline_at(double seconds) {
   double ns = seconds * 1e9;
   if (!(ns > 0)) return 0;
-  if (ns >= 9e18) return (uint64_t)9e18;
+  if (ns >= (double)END_OF_TIME) return END_OF_TIME;
   uint64_t whole = (uint64_t)ns;
   return whole + ((double)whole < ns);
 }
 
-uint64_t deadline_in(Core *core, double seconds) { return core_now(core) + deadline_at(seconds); }
+uint64_t deadline_after(Core *core, uint64_t ns) {
+  uint64_t now = core_now(core);
+  return ns < END_OF_TIME - now ? now + ns : END_OF_TIME;
+}
+
+uint64_t deadline_in(Core *core, double seconds) { return deadline_after(core, deadline_at(seconds)); }
 
 void timer_arm(Core *core, Timer *timer, uint64_t when) {
   heap_insert(&core->timers, &timer->node, when);

@@ -39,7 +39,7 @@ int sleep_park(lua_State *L, Core *core, Task *task, uint64_t ns, lua_KFunction 
   timer_reserve(L, core);
   task->wait.job.run = on_due;
   task->wait.u.node.place = 0;
-  timer_arm(core, (Timer *)(void *)&task->wait, core_now(core) + ns);
+  timer_arm(core, (Timer *)(void *)&task->wait, deadline_after(core, ns));
   return wait_park(L, core, task, abort_sleep, k, (lua_KContext)core);
 }
 

@@ -169,18 +169,23 @@ static void push_frames(lua_State *L, lua_State *co, int limit) {
   }
 }
 
+enum { FRAMES_LIMIT = 1000 };
+
 /* frames = task:get_stack([{limit =}]): {{source =, line =, name =}, ...}, innermost first; empty when done */
 static int t_get_stack(lua_State *L) {
   Task *task = task_check(L, 1);
-  int limit = 1000;
+  lua_Integer limit = FRAMES_LIMIT;
   if (!lua_isnoneornil(L, 2)) {
     luaL_checktype(L, 2, LUA_TTABLE);
-    if (lua_getfield(L, 2, "limit") != LUA_TNIL) limit = (int)luaL_checkinteger(L, -1);
+    int integral = 1;
+    if (lua_getfield(L, 2, "limit") != LUA_TNIL) limit = lua_tointegerx(L, -1, &integral);
+    luaL_argcheck(L, integral && limit >= 0, 2, "field 'limit': number of frames, not negative, expected");
+    if (limit > FRAMES_LIMIT) limit = FRAMES_LIMIT;
   }
   lua_newtable(L);
   if (!task->co || !task->started) return 1;
-  if (task->parked && wait_thread(task) != task->co) push_frames(L, task->guest, limit);
-  push_frames(L, task->co, limit);
+  if (task->parked && wait_thread(task) != task->co) push_frames(L, task->guest, (int)limit);
+  push_frames(L, task->co, (int)limit);
   return 1;
 }
 
