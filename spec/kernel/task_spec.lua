@@ -235,6 +235,24 @@ describe("current_task and all_tasks", function()
   end)
 end)
 
+describe("a debug hook", function()
+  it("that a task has set ends with it", function()
+    local seen = {}
+    local function hook() seen[#seen + 1] = coroutine.running() end
+    run(function()
+      await(neap.create_task(function() debug.sethook(hook, "", 1) end))
+      seen = {}
+      for _ = 1, 3 do
+        await(neap.create_task(function() assert.is_nil((debug.gethook())) end))
+      end
+    end)
+    run(function() debug.sethook(hook, "l") end)
+    seen = {}
+    run(function() assert.is_nil((debug.gethook())) end)
+    assert.same({}, seen)
+  end)
+end)
+
 describe("get_stack", function()
   it("shows where the task waits, innermost first", function()
     run(function()

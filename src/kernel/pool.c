@@ -45,7 +45,7 @@ void pool_fill(lua_State *L, Core *core) {
 
 void pool_give(Core *core, lua_State *co, uint32_t slot) {
   lua_settop(co, 0);
-  if (core->pooled < core->pool_room) {
+  if (core->pooled < core->pool_room && !lua_gethook(co)) { /* a hook ends with the task that has set it */
     core->pool[core->pooled++] = (Pooled){co, slot};
   } else {
     core->coroutines--;
