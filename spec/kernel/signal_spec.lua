@@ -45,6 +45,27 @@ describe("Ctrl-C", function()
     ]])
   end)
 
+  for what, body in pairs {
+    ["in main's last step"] = "press() return 'lost'",
+    ["some ticks before main's end"] = "press() for _ = 1, 3 do await(neap.sleep(0)) end return 'lost'",
+    ["in what only takes virtual time"] = "press() await(neap.sleep(1000)) return 'lost'",
+    ["while the other tasks end"] = [[
+      neap.create_task(function()
+        pcall(await, neap.sleep(1000))
+        press()
+        await(neap.sleep(0))
+        print "cleaned"
+      end)
+      await(neap.sleep(0))
+      return 'lost'
+    ]],
+  } do
+    it("is not lost " .. what, function()
+      local out = output("print(select(2, pcall(neap.run, function() " .. body .. " end, { clock = 'virtual' })))")
+      assert.equal("KeyboardInterrupt: interrupted\n", (out:gsub("^cleaned\n", "")))
+    end)
+  end
+
   it("stays with a signal handle that was started inside run", function()
     assert.equal("inside\nafter\n", output [[
       local signal, what = uv.new_signal(), "inside"

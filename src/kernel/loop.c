@@ -126,6 +126,10 @@ _Thread_local Core *core_draining;
 void core_jobs(Core *core) {
   while (core->left > 0) {
     if (list_empty(&core->mark.link)) { /* between two ticks */
+      if (UNLIKELY(core->interrupts > core->interrupts_seen) && core->running) {
+        uv_stop(core->loop);
+        return;
+      }
       expire(core);
       if (list_empty(&core->ready)) {
         if (core->clock == CLOCK_VIRTUAL && !heap_empty(&core->timers) && !core_io_pending(core)) {

@@ -301,6 +301,7 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
   core->loop->stop_flag = 0; /* a uv_stop() that came too late for the last run */
   core->from = L;
   Left left = future ? run_until(L, core, future) : LEFT_DONE;
+  int told = core->interrupts_seen;
   int status = left == LEFT_DONE ? LUA_OK : LUA_ERRRUN; /* an error stays at the top */
   if (left != LEFT_DONE && left != LEFT_RAISED) try(L, core, raise_left, left);
   if (options) {
@@ -317,16 +318,17 @@ int run_enter(lua_State *L, Core *core, int index, RunOptions *options) {
     core->debug = debug;
     if (step_limit != core->step_limit) run_set_step_limit(core, step_limit);
   }
-  bool pressed = core->interrupts > 0;
+  bool pressed = core->interrupts > 0, late = core->interrupts > told; /* for the main task to be told */
   core->luv->mode = -1;
   core->running = false;
   core->stopping = false;
   core->from = from;
   interrupt_give(core);
   if (status != LUA_OK) return raise_out(L, core);
-  if (!future) return 0;
-  if (pressed && future->state == FUTURE_CANCELLED &&
-      (!object_is(&future->head, &task_type.type) || task_uncancel((Task *)future) == 0)) {
+  if (!future && !late) return 0;
+  if (!future || (late && future->state == FUTURE_FINISHED) ||
+      (pressed && future->state == FUTURE_CANCELLED &&
+       (!object_is(&future->head, &task_type.type) || task_uncancel((Task *)future) == 0))) {
     fail_push(L, FAIL_INTERRUPT, "interrupted");
     return raise_out(L, core);
   }
