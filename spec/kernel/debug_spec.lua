@@ -79,6 +79,7 @@ describe("Debug mode reports a step that blocks the loop", function()
       await(neap.create_task(function() block(120) end, { name = "slow" }))
     end, SLOW)
     assert.equal(1, #reports)
+    assert.matches("^a step of task slow took %d+ ms, up to its end$", reports[1].message)
   end)
 
   it("and is silent without debug mode", function()

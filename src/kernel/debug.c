@@ -36,14 +36,13 @@ static int report_slow(lua_State *L) {
   Task *task = core->current;
   lua_settop(L, 0);
   task_push(L, core, task);
-  bool ended = object_test(L, 1, &task_type.type) == NULL;
-  if (!ended)
-    task_push_name(L, 1, task);
+  task_push_name(L, 1, task);
+  if (task->parked)
+    trace_where(L, wait_thread(task), 0);
   else
-    lua_pushfstring(L, "Task-%I", (lua_Integer)task->number);
-  trace_where(L, task->parked ? wait_thread(task) : task->co, 0);
+    lua_pushliteral(L, "its end");
   report_text(L, core, "a step of task %s took %d ms, up to %s", lua_tostring(L, 2),
-              (int)((uv_hrtime() - core->step_started) / 1000000), ended ? "its end" : lua_tostring(L, -1));
+              (int)((uv_hrtime() - core->step_started) / 1000000), lua_tostring(L, -1));
   return 0;
 }
 
