@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "kernel/trace.h"
 
-#include <string.h>
-
 #include "kernel/fail.h"
+#include "kernel/frames.h"
 #include "kernel/task.h"
 
 /* Anchors made when the core opens: the error last raised again by an await, its trace, and the
@@ -64,14 +63,6 @@ void trace_where(lua_State *L, lua_State *of, int level) {
   lua_pushliteral(L, "?");
 }
 
-/* Pushes the traceback of L from `level` on, without the heading. */
-static void push_stack(lua_State *L, int level) {
-  luaL_traceback(L, L, NULL, level);
-  const char *text = lua_tostring(L, -1), *body = strchr(text, '\n');
-  lua_pushstring(L, body ? body : "\n\t?");
-  lua_remove(L, -2);
-}
-
 /* error -> error. Keeps the task's trace. */
 int trace_on_error(lua_State *L) {
   Core *core = core_of(L);
@@ -85,7 +76,7 @@ int trace_on_error(lua_State *L) {
   task_push_name(L, self, task);
   lua_pushfstring(L, again ? "awaited by task %s:" : "stack traceback of task %s:", lua_tostring(L, -1));
   lua_replace(L, -2);
-  push_stack(L, 1);
+  frames_push(L, L, 1);
   lua_concat(L, 2);
   lua_insert(L, self);
   lua_insert(L, 2); /* error, task, parts */
@@ -99,13 +90,20 @@ int trace_on_error(lua_State *L) {
   return 1;
 }
 
+/* Pushes what luaL_traceback would, without a message. */
+static void push_headed(lua_State *L, int level) {
+  lua_pushliteral(L, "stack traceback:");
+  frames_push(L, L, level);
+  lua_concat(L, 2);
+}
+
 /* error -> {exception =, traceback =} */
 int trace_on_callback_error(lua_State *L) {
   lua_settop(L, 1);
   lua_createtable(L, 0, 4);
   lua_pushvalue(L, 1);
   lua_setfield(L, 2, "exception");
-  luaL_traceback(L, L, NULL, 1);
+  push_headed(L, 1);
   lua_setfield(L, 2, "traceback");
   return 1;
 }
@@ -117,13 +115,13 @@ static int f_traceback(lua_State *L) {
   int level = (int)luaL_optinteger(L, 2, 1);
   lua_settop(L, 1);
   if (lua_isnil(L, 1)) {
-    luaL_traceback(L, L, NULL, level);
+    push_headed(L, level);
     return 1;
   }
   luaL_tolstring(L, 1, NULL);
   lua_pushliteral(L, "\n");
   if (trace_push(L, core, 1)) lua_pushliteral(L, "\n");
-  luaL_traceback(L, L, NULL, level);
+  push_headed(L, level);
   lua_concat(L, lua_gettop(L) - 1);
   return 1;
 }
