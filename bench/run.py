@@ -40,6 +40,7 @@ WORKLOADS = {
                             "maxsize=128": dict(maxsize=128, items=1_000_000)}),
     "lock": dict(variants={"100 x 10k": dict(tasks=100, acquires=10_000)}),
     "cancel": dict(variants={"1 x 200k": dict(tasks=1, n=200_000), "1000 x 200": dict(tasks=1000, n=200)}),
+    "fail": dict(variants={"200k": dict(total=200_000)}),
     "parked": dict(variants={"1 x 1M": dict(tasks=1, awaits=1_000_000), "1000 x 1000": dict(tasks=1000, awaits=1000)}),
     "stacks": dict(folder="parked", key="bytes_per_task", low=True, beside="cpu_s", variants={"10k": dict(n=10_000)}),
     "sleepers": dict(key="cpu_s", low=True, beside="bytes_per_task", variants={
@@ -74,6 +75,7 @@ TARGETS = [
     (["switch / 1000 x 1000", "lock", "cancel"], "go", "ratio", 0.9),
     (["queue / pingpong"], "go", "ratio", 0.7),
     (["switch"], "lua_floor", "ratio", 1 / 1.7),
+    (["fail"], "py_asyncio py_uvloop py_trio js_node", "ratio", 1),
     (["parked"], "py_gevent", "ratio", 1),
     (["sleepers / 1M"], "neap", "bytes_per_task", 1400),
     (["echo / 64 x 64 B", "echo / 64 x 1 KiB"], "c_uv", "ratio", 0.9),
