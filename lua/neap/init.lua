@@ -29,6 +29,9 @@ function core.Stream:start_tls(...)
   return handshake
 end
 
+-- Lua's errors name a function by where package.loaded has it: in "neap" alone.
+package.loaded["neap.core"] = setmetatable({}, { __index = core })
+
 return setmetatable(core, {
   __index = function(self, name)
     if modules[name] then rawset(self, name, load_module(modules[name])) end

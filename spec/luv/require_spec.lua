@@ -61,11 +61,18 @@ describe("neap may be required", function()
   it("twice, and is the same module", function()
     assert.equal("true\ttrue\n", output [[
       local neap = require "neap"
-      local core = require "neap.core"
+      local open = neap.open
       package.loaded["neap"], package.loaded["neap.core"] = nil, nil
-      print(require "neap" ~= nil, require "neap.core" == core)
+      print(require "neap" == neap, require "neap.core".open == open)
       neap.run(neap.sleep(0))
     ]])
+  end)
+
+  it("and is what its functions are named by in errors", function()
+    for _ = 1, 5 do -- the order of a table is another one in every state
+      local out = output [[print(select(2, pcall(require "neap".sleep, "x")))]]
+      assert.matches("bad argument #1 to 'neap.sleep'", out, 1, true)
+    end
   end)
 
   it("and luv be forgotten, whose loop stays", function()
