@@ -58,6 +58,21 @@ describe("The lines of a traceback", function()
     end)
   end
 
+  it("tell functions of one line apart by their names", function()
+    local function make() return function() fail() end end
+    _G.named_globally = make()
+    for _ = 1, 2 do
+      local lines = {}
+      for _, fn in ipairs { _G.named_globally, make(), _G.named_globally, make() } do
+        lines[#lines + 1] = in_task(function()
+          local called = fn
+          called()
+        end)[3]:match "in %a+ '?([^']+)'?"
+      end
+      assert.same({ "named_globally", "called", "named_globally", "called" }, lines)
+    end
+  end)
+
   it("name what the library has by the library's name", function()
     local lines = loop.run(function()
       local _, text = xpcall(function() neap.gather(1) end, neap.traceback)

@@ -8,8 +8,8 @@
 enum { FRAMES_FIRST = 10, FRAMES_LAST = 11 };
 static const uint64_t REMEMBERED = 1000000000; /* nanoseconds */
 
-static const char names_key = 0; /* registry: {function = its name or false}, with weak keys, and: */
-static const char until_key = 0; /* the hrtime at which they are forgotten */
+static const char names_key = 0; /* registry: {function = its name or false, ["file:line"] = false}, keys weak */
+static const char until_key = 0; /* in there: the hrtime at which they are forgotten */
 
 /* ---- the names of functions ---- */
 
@@ -71,22 +71,50 @@ static void search(lua_State *L) {
   lua_settop(L, best);
 }
 
+/* Pushes what is remembered for the key; its type. */
+static int recall(lua_State *L, int names, int key) {
+  lua_pushvalue(L, key);
+  return lua_rawget(L, names);
+}
+
+/* Pushes the name of the function at the top, or false. Where code had no name, other functions of that line are not
+ * looked up: a server makes one for each of its tasks. */
+static void find_name(lua_State *L, const lua_Debug *frame, int names) {
+  int function = lua_gettop(L), line = function + 1, found = line + 2;
+  bool code = *frame->what != 'C';
+  lua_pushfstring(L, "%s:%d", frame->short_src, frame->linedefined);
+  if (!code || recall(L, names, line) == LUA_TNIL) {
+    lua_settop(L, line);
+    lua_pushvalue(L, function);
+    search(L);
+    if (lua_isnil(L, found)) {
+      lua_pushboolean(L, false);
+      lua_replace(L, found);
+      lua_pushvalue(L, line);
+      lua_pushboolean(L, false);
+      if (code) lua_rawset(L, names);
+      lua_settop(L, found);
+    }
+  }
+  lua_replace(L, line);
+  lua_settop(L, line);
+}
+
 /* Pushes the frame's function's name, if it is known by one. */
 static bool push_known(lua_State *L, lua_Debug *frame) {
+  int names = lua_gettop(L) + 1, function = names + 1;
   push_names(L);
   lua_getinfo(L, "f", frame);
-  lua_pushvalue(L, -1);
-  if (lua_rawget(L, -3) == LUA_TNIL) {
-    lua_pop(L, 1);
-    search(L);
-    if (lua_isnil(L, -1)) lua_pushboolean(L, false), lua_replace(L, -2);
+  if (recall(L, names, function) == LUA_TNIL) {
+    lua_settop(L, function);
+    find_name(L, frame, names);
+    lua_pushvalue(L, function);
     lua_pushvalue(L, -2);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, -5);
+    lua_rawset(L, names);
   }
   bool known = lua_type(L, -1) == LUA_TSTRING;
-  lua_insert(L, -3);
-  lua_pop(L, known ? 2 : 3);
+  lua_replace(L, names);
+  lua_settop(L, known ? names : names - 1);
   return known;
 }
 
@@ -136,6 +164,10 @@ static void add_frame_line(lua_State *L, luaL_Buffer *text, lua_Debug *frame) {
 void frames_push(lua_State *L, lua_State *of, int level) {
   luaL_Buffer text;
   lua_Debug frame;
+  if (!lua_checkstack(L, 2 * LUA_MINSTACK)) {
+    lua_pushliteral(L, "\n\t?");
+    return;
+  }
   int count = count_frames(of), skipped = count - level - FRAMES_FIRST - FRAMES_LAST, from = level + FRAMES_FIRST;
   luaL_buffinit(L, &text);
   for (; lua_getstack(of, level, &frame); level++) {
