@@ -2,6 +2,7 @@
 -- neap: asyncio for Lua. This file only gathers names; what they do is in neap.core (C) and the
 -- modules below, which are loaded when they are first used.
 local core = require "neap.core"
+core = (getmetatable(core) or {}).core or core -- this file has run before
 
 local modules = { fs = "neap.fs", subprocess = "neap.subprocess", tls = "neap.tls", uv = "neap.uv", wrap = "neap.wrap" }
 local fields = {
@@ -29,10 +30,7 @@ function core.Stream:start_tls(...)
   return handshake
 end
 
--- Lua's errors name a function by where package.loaded has it: in "neap" alone.
-package.loaded["neap.core"] = setmetatable({}, { __index = core })
-
-return setmetatable(core, {
+setmetatable(core, {
   __index = function(self, name)
     if modules[name] then rawset(self, name, load_module(modules[name])) end
     local module = fields[name]
@@ -42,3 +40,8 @@ return setmetatable(core, {
     return rawget(self, name)
   end,
 })
+
+-- Lua's errors name a function by where package.loaded has it: in "neap" alone. Our own modules see through this.
+package.loaded["neap.core"] = setmetatable({}, { __index = core, core = core })
+
+return core
