@@ -77,8 +77,8 @@ static int recall(lua_State *L, int names, int key) {
   return lua_rawget(L, names);
 }
 
-/* Pushes the name of the function at the top, or false. Where code had no name, other functions of that line are not
- * looked up: a server makes one for each of its tasks. */
+/* Pushes the name of the function at the top, or false. Where code had no name, other functions of that line are taken
+ * to have none: a server makes one for each of its tasks. */
 static void find_name(lua_State *L, const lua_Debug *frame, int names) {
   int function = lua_gettop(L), line = function + 1, found = line + 2;
   bool code = *frame->what != 'C';
