@@ -124,14 +124,13 @@ fuzz: all ## the stored random programs, compared with CPython 3.13; then with e
 fuzz-bytes: amalgamation ## reads, TLS records and addresses against models, inputs made by libFuzzer; SECONDS=8 ONLY=tls
 	$(call given,$(shell command -v clang),ONLY='$(ONLY)' LUA='$(LUA)' sh tools/fuzz_bytes $(BUILD) $(or $(SECONDS),8),no clang)
 
-# A build of its own: it tells valgrind where the stacks of C are. Specs of the watchdog are left out, as valgrind runs
-# one thread at a time.
+# A build of its own: it tells valgrind where the stacks of C are. In turns that are fair the watchdog's thread has some.
 watched := build/valgrind
 watch := BUILD=$(watched) CC=gcc CFLAGS='-O2 -g' CPPFLAGS=-DNEAP_VALGRIND
 valgrind: $(preload) ## specs under valgrind
 	$(call given,$(shell command -v valgrind),$(compile) $(watch) && $(compile_spec) $(watch),no valgrind)
 	$(call given,$(and $(specs),$(shell command -v valgrind)),$(call with,$(watched)) NEAP_SLOW=1 LD_PRELOAD=$(abspath $(preload)) \
-	  valgrind -q --fair-sched=yes --suppressions=tools/valgrind.supp --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) --exclude-tags=watchdog $(SPEC),no specs or no valgrind)
+	  valgrind -q --fair-sched=yes --suppressions=tools/valgrind.supp --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite $(BUSTED) $(SPEC),no specs or no valgrind)
 
 # The hosts of examples/embed and spec/c, natively, under the sanitizers, and under valgrind; and the module with hiredis.
 kinds ?= native asan tsan valgrind module

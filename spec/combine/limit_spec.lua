@@ -8,7 +8,7 @@ local spin, try, raises = busy.spin, busy.try, busy.raises
 
 local REAL = { clock = "real" }
 
-describe("a time limit on code that never awaits #watchdog", function()
+describe("a time limit on code that never awaits", function()
   for place, body in pairs(busy.places) do
     it("ends " .. place, function() raises(neap.TimeoutError, neap.timeout, 0.05, body) end)
   end
@@ -32,9 +32,7 @@ describe("a time limit on code that never awaits #watchdog", function()
     end)))
   end)
 
-  it("may be past already", function()
-    raises(neap.TimeoutError, neap.timeout, 0, spin)
-  end)
+  it("may be past already", function() raises(neap.TimeoutError, neap.timeout, 0, spin) end)
 
   it("reaches tasks that are awaited", function()
     raises(neap.TimeoutError, function()
@@ -69,6 +67,32 @@ describe("a time limit on code that never awaits #watchdog", function()
       assert.equal(neap.TimeoutError, getmetatable(problem))
       assert.equal("inner", await(inner))
     end, REAL)
+  end)
+
+  -- Ends fn(wait), where wait() goes on until then.
+  local function raises_with(fn)
+    local released
+    raises(neap.TimeoutError, function()
+      local _ <close> = setmetatable({}, { __close = function() released = true end })
+      neap.timeout(0.05, function() fn(function() while not released do end end) end)
+    end)
+  end
+
+  it("of who started a task that started a task at once reaches through both", function()
+    raises_with(function(wait)
+      neap.create_task(function()
+        neap.create_task(wait, { eager_start = true })
+        wait()
+      end, { eager_start = true })
+      spin()
+    end)
+  end)
+
+  it("is told again to who swallows it and starts tasks that are preempted", function()
+    raises_with(function(wait)
+      local function start() return neap.create_task(wait, { eager_start = true, slice = 0.005 }), "after it" end
+      while true do pcall(start) end
+    end)
   end)
 
   it("does not preempt a task because of what the one that started it had to bear before", function()
@@ -269,7 +293,7 @@ describe("a time limit on code that never awaits #watchdog", function()
   end)
 end)
 
-describe("task:cancel() #watchdog", function()
+describe("task:cancel()", function()
   it("ends the task that calls it, though it never awaits", function()
     raises(neap.CancelledError, function()
       await(neap.create_task(function()
@@ -290,7 +314,7 @@ describe("task:cancel() #watchdog", function()
   end)
 end)
 
-describe("the end of run() #watchdog", function()
+describe("the end of run()", function()
   it("ends a task that neither awaits nor ends, when its grace is over", function()
     local closed
     local ok, reports = pcall(neap.run, function()
@@ -307,7 +331,7 @@ describe("the end of run() #watchdog", function()
   end)
 end)
 
-describe("the end of run() with slices #watchdog", function()
+describe("the end of run() with slices", function()
   it("ends a task that catches every error, when its grace is over", function()
     local ended
     assert.is_true(pcall(neap.run, function()
@@ -322,7 +346,7 @@ describe("the end of run() with slices #watchdog", function()
   end)
 end)
 
-describe("a limit that is dropped, neither left nor running any more #watchdog", function()
+describe("a limit that is dropped, neither left nor running any more", function()
   it("lets the watchdog sleep", function()
     assert.equal("it sleeps\n", child.output [[
       local neap, uv = require "neap", require "luv"
@@ -359,7 +383,7 @@ describe("a limit that is dropped, neither left nor running any more #watchdog",
   end)
 end)
 
-describe("a state that has closed #watchdog", function()
+describe("a state that has closed", function()
   it("is watched no more, whatever finalizers do", function()
     local out = child.output [[
       local neap

@@ -6,7 +6,7 @@ local await = neap.await
 
 local REAL = { clock = "real" }
 
-describe("a task with slices #watchdog", function()
+describe("a task with slices", function()
   it("shares the loop", function()
     loop.run(function()
       local enough = false

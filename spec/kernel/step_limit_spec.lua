@@ -4,7 +4,7 @@ local child = require "spec.support.child"
 local loop = require "spec.support.loop"
 local await = neap.await
 
-describe("step_limit #watchdog", function()
+describe("step_limit", function()
   local function reported(body)
     return loop.run_reports(function(reports)
       body(reports)

@@ -211,17 +211,23 @@ static void bite(lua_State *L, Core *core, Stretch *it, Task *task, uint64_t now
   wait_raise(L, core, task);
 }
 
-/* Of what was told before the code stood still, the limits that were not left meanwhile. */
+/* Of what was told, the limits that were not left meanwhile, of tasks that still wait for this one. */
+static void keep_reasons(Stretch *it, const Waiters *all) {
+  int count = 0;
+  for (int i = 0; i < it->count; i++) {
+    const Task *task = it->reasons[i].task;
+    if (!task || (waits(all, task) && task->over > 0)) it->reasons[count++] = it->reasons[i];
+  }
+  it->count = count;
+}
+
 static void remember(Core *core, Task *task, const Stretch *kept) {
   Watchdog *it = core->watchdog;
   Waiters all;
   find_waiters(core, &all, task);
   it->bitten = watchdog_step(core);
-  it->stretch = (Stretch){.used = kept->used};
-  for (int i = 0; i < kept->count; i++) {
-    const Reason *reason = &kept->reasons[i];
-    if (waits(&all, reason->task) && reason->task->over > 0) it->stretch.reasons[it->stretch.count++] = *reason;
-  }
+  it->stretch = *kept;
+  keep_reasons(&it->stretch, &all);
   if (it->stretch.count > 0) watchdog_once(core);
 }
 
@@ -267,6 +273,7 @@ static void on_overstayed(lua_State *L, Core *core) {
   }
   Waiters all;
   find_waiters(core, &all, task);
+  keep_reasons(&it->stretch, &all);
   add_told(core, &all, now);
   if (late && core->clock == CLOCK_REAL) expire_due(core, &all, now);
   if (late || task->insist) end_of_grace(core, now);

@@ -257,10 +257,12 @@ void task_start(lua_State *L, Core *core, Task *task, bool eager) {
   }
   lua_State *from = core->from;
   core->from = L;
+  uint64_t step = watchdog_step(core);
   core->eager_depth++;
   worker_start(core, &task->wait.job);
   core->eager_depth--;
   core->from = from;
+  if (UNLIKELY(core->watchdog)) watchdog_back(L, core, step);
 }
 
 Task *task_spawn(lua_State *L, Core *core, int first) {

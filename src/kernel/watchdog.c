@@ -152,7 +152,8 @@ static bool unwanted(const Watchdog *it) { return __atomic_load_n(&it->core->wan
 
 /* Does nobody want the step that runs just now to be watched? */
 static bool unwatched(Watchdog *it) {
-  return unwanted(it) && atomic_load(&it->once) != watchdog_step(it->core);
+  uint64_t once = atomic_load(&it->once); /* first: who has named a step is in that one, or in a later one */
+  return unwanted(it) && once != watchdog_step(it->core);
 }
 
 /* May it be left alone? A turn, or a wish, that begins just now sees `asleep`, or is seen here. */
@@ -267,6 +268,26 @@ void watchdog_calm(Core *core, uint64_t calm_until, uint64_t limit_at) {
   atomic_store(&core->watchdog->calm_until, calm_until);
   atomic_store(&core->watchdog->calm, watchdog_step(core));
   __atomic_store_n(&core->limit_at, limit_at, __ATOMIC_RELAXED);
+}
+
+static void renumber(Core *core, Watchdog *it, uint64_t from, uint64_t step) {
+  if (it->bitten == from) it->bitten = step, it->stretch.used += atomic_load(&it->used);
+  if (it->told == from) it->told = step;
+  atomic_store(&it->used, 0);
+  atomic_store(&it->lasted, 0);
+  watchdog_once(core);
+  watchdog_at(core, 0);
+}
+
+void watchdog_back(lua_State *L, Core *core, uint64_t from) {
+  Watchdog *it = core->watchdog;
+  uint64_t step = watchdog_step(core);
+  if (step != from)
+    renumber(core, it, from, step);
+  else if (it->bitten != step || it->stretch.count == 0)
+    return;
+  atomic_store(&it->suspect, step);
+  watchdog_again(L, 1);
 }
 
 void watchdog_tell(Core *core) {

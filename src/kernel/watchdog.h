@@ -133,6 +133,11 @@ static inline void watchdog_told(Core *core) {
   if (UNLIKELY(core->over > 0)) watchdog_tell(core);
 }
 
+/* A task that the step started at once is done or waits; preempted, it has made another step of the rest of this one, that
+ * was `from`. If a limit was let expire, the step is asked at the next instruction of L: it may start the next task before
+ * it is looked at. */
+void watchdog_back(lua_State *L, Core *core, uint64_t from);
+
 /* The stretch of a time limit is left: it ends no step any more. */
 void watchdog_forgive(Core *core, const void *limit);
 
