@@ -103,7 +103,7 @@ end
 function fs.copy(path, to, options)
   check.path(1, "copy", path)
   check.path(2, "copy", to)
-  options = check.options(3, "copy", options)
+  options = check.options(3, "copy", options, { exclusive = true })
   local exclusive = check.field(3, "copy", options, "exclusive", "boolean", false)
   return uv.fs_copyfile(path, to, { excl = exclusive, ficlone = true })
 end
@@ -138,7 +138,7 @@ end)
 
 function fs.mkdir(path, options)
   check.path(1, "mkdir", path)
-  options = check.options(2, "mkdir", options)
+  options = check.options(2, "mkdir", options, { permissions = true, parents = true, exist_ok = true })
   local permissions = check.field_permissions(2, "mkdir", options, DIRECTORY)
   local parents = check.field(2, "mkdir", options, "parents", "boolean", false)
   return mkdir(path, permissions, parents, check.field(2, "mkdir", options, "exist_ok", "boolean", false))
@@ -146,7 +146,7 @@ end
 
 function fs.makedirs(path, options)
   check.path(1, "makedirs", path)
-  options = check.options(2, "makedirs", options)
+  options = check.options(2, "makedirs", options, { permissions = true })
   return mkdir(path, check.field_permissions(2, "makedirs", options, DIRECTORY), true, true)
 end
 

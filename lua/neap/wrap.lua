@@ -77,6 +77,15 @@ local function start(fn, options, ...)
 end
 
 local none = {}
+local known = { at = true, cancel = true, late = true, what = true, luv = true } -- luv: see neap.uv
+
+local function check_known(options)
+  for field in pairs(options) do
+    if not known[field] then
+      error(("bad argument #2 to 'wrap' (field '%s' is unknown)"):format(tostring(field)), 3)
+    end
+  end
+end
 
 local function check_option(options, name, expected)
   local value = options[name]
@@ -94,6 +103,7 @@ return function(fn, options)
     error(("bad argument #2 to 'wrap' (table expected, got %s)"):format(type(options)), 2)
   end
   options = options or none
+  check_known(options)
   check_option(options, "at", "number")
   if options.at and not (math.tointeger(options.at) and options.at >= 1 and options.at <= 250) then
     error("bad argument #2 to 'wrap' (field 'at': a position, from 1, expected)", 2)

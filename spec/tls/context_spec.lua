@@ -33,8 +33,8 @@ describe_tls("A context", function()
 
   it("tells of options that it does not know, or not so", function()
     assert.matches("context_spec.-bad argument #1 to 'context' %(table expected, got number%)", fails(5))
-    assert.matches("context_spec.-it has no field 'verfy_mode'", fails { verfy_mode = "none" })
-    assert.matches("it has no field '1'", fails { "none" })
+    assert.matches("context_spec.-field 'verfy_mode' is unknown", fails { verfy_mode = "none" })
+    assert.matches("field '1' is unknown", fails { "none" })
     assert.matches("field 'certfile': string expected, got number", fails { certfile = 1 })
     assert.matches("field 'password': string or function expected, got boolean", fails { password = true })
     for _, field in ipairs { "certfile", "cafile", "capath", "ciphers", "groups" } do

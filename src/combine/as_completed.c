@@ -103,7 +103,7 @@ static int f_as_completed(lua_State *L) {
   double timeout = NAN;
   if (!members_is_list(L, 1)) return argument_error(L, 1, "list of awaitables");
   if (!lua_isnil(L, 2)) {
-    luaL_checktype(L, 2, LUA_TTABLE);
+    check_fields(L, 2, "timeout");
     timeout = members_timeout(L, 2);
   }
   lua_settop(L, 1);

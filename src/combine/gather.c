@@ -224,12 +224,26 @@ static int collect(lua_State *L, int list, int n, bool *all_futures) {
   return children;
 }
 
+/* Names in the list at 1 come after its elements, as Lua keeps them. */
+static void check_names(lua_State *L) {
+  lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
+  if (n > 0)
+    lua_pushinteger(L, n);
+  else
+    lua_pushnil(L);
+  while (lua_next(L, 1)) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING) check_field(L, 1, "n return_exceptions");
+  }
+}
+
 /* future = gather(a, b, ...) or gather{a, b, n =, return_exceptions =} */
 static int f_gather(lua_State *L) {
   Core *core = core_of(L);
   bool rexc = false, all_futures;
   int n = lua_gettop(L), list = 0;
   if (n == 1 && members_is_list(L, 1)) {
+    check_names(L);
     lua_getfield(L, 1, "return_exceptions");
     rexc = lua_toboolean(L, -1);
     lua_pop(L, 1);

@@ -127,7 +127,7 @@ static int f_wait(lua_State *L) {
   WaitMode mode = ALL_COMPLETED;
   if (!members_is_list(L, 1)) return argument_error(L, 1, "list of futures");
   if (!lua_isnil(L, 2)) {
-    luaL_checktype(L, 2, LUA_TTABLE);
+    check_fields(L, 2, "timeout return_when");
     mode = check_mode(L, 2);
     timeout = members_timeout(L, 2);
   }

@@ -131,7 +131,7 @@ static int f_open_connection(lua_State *L) {
   lua_settop(L, 3);
   if (secure(L, "open_connection")) return 1;
   check_peer(L, &port);
-  StreamOptions stream = stream_options(L, 3);
+  StreamOptions stream = stream_options(L, 3, "limit nodelay local_addr family happy_eyeballs_delay interleave" TLS_FIELDS);
   RaceOptions race = {.delay = check_delay(L, 3)};
   race.lead = field_size(L, 3, "interleave", race.delay < 0 ? 0 : 1, 0);
   check_local_addr(L, 3, &race.local);

@@ -90,7 +90,7 @@ static int check_fd(lua_State *L, int arg) {
 static int f_open_fd(lua_State *L) {
   int fd = check_fd(L, 1);
   lua_settop(L, 2);
-  StreamOptions options = stream_options(L, 2);
+  StreamOptions options = stream_options(L, 2, "limit readable writable");
   Nature nature = {STREAM_PIPE, true, true};
   int status = nature_of(fd, &nature);
   if (status < 0) return fail_raise_uv(L, status, "open_fd");
@@ -132,7 +132,7 @@ static int make_streams(lua_State *L, Pair *pair) {
 /* reader, writer = pipe([{limit =}]) */
 static int f_pipe(lua_State *L) {
   lua_settop(L, 1);
-  Pair pair = {.natures = {{STREAM_PIPE, true, false}, {STREAM_PIPE, false, true}}, .options = stream_options(L, 1)};
+  Pair pair = {.natures = {{STREAM_PIPE, true, false}, {STREAM_PIPE, false, true}}, .options = stream_options(L, 1, "limit")};
   int status = uv_pipe(pair.fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
   return status < 0 ? fail_raise_uv(L, status, "pipe") : make_streams(L, &pair);
 }
@@ -140,7 +140,7 @@ static int f_pipe(lua_State *L) {
 /* one, other = socketpair([{limit =}]) */
 static int f_socketpair(lua_State *L) {
   lua_settop(L, 1);
-  Pair pair = {.natures = {{STREAM_LOCAL, true, true}, {STREAM_LOCAL, true, true}}, .options = stream_options(L, 1)};
+  Pair pair = {.natures = {{STREAM_LOCAL, true, true}, {STREAM_LOCAL, true, true}}, .options = stream_options(L, 1, "limit")};
   int status = uv_socketpair(SOCK_STREAM, 0, pair.fds, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
   return status < 0 ? fail_raise_uv(L, status, "socketpair") : make_streams(L, &pair);
 }
@@ -176,7 +176,7 @@ static bool find_standard(lua_State *L, int fd) {
 
 static int standard(lua_State *L, int fd, const char *what) {
   lua_settop(L, 1);
-  StreamOptions options = stream_options(L, 1);
+  StreamOptions options = stream_options(L, 1, "limit");
   if (find_standard(L, fd)) return 1;
   lua_settop(L, 2);
   Nature nature;

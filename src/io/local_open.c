@@ -75,7 +75,7 @@ static int f_open_unix_connection(lua_State *L) {
   if (secure(L, "open_unix_connection")) return 1;
   memset(&target, 0, sizeof target);
   check_local(L, 1, &target.local);
-  target.stream = stream_options(L, 2);
+  target.stream = stream_options(L, 2, "limit" TLS_FIELDS);
   target.stream.kind = STREAM_LOCAL;
   lua_settop(L, 0);
   memcpy(lua_newuserdatauv(L, sizeof target, 0), &target, sizeof target);
@@ -98,7 +98,7 @@ static int f_start_unix_server(lua_State *L) {
   if (secure(L, "start_unix_server")) return 1;
   check_handler(L, 1);
   ServerOptions *options = lua_newuserdatauv(L, sizeof *options, 0);
-  server_options(L, 3, options);
+  server_options(L, 3, "backlog limit max_connections cleanup_socket" TLS_FIELDS, options);
   check_local(L, 2, &options->local);
   options->stream.kind = STREAM_LOCAL;
   options->local.cleanup = field_flag(L, 3, "cleanup_socket", true);

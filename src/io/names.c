@@ -153,7 +153,7 @@ static int f_getaddrinfo(lua_State *L) {
   struct addrinfo *hints = lua_newuserdatauv(L, sizeof *hints, 0);
   memset(hints, 0, sizeof *hints);
   if (!lua_isnil(L, 3)) {
-    luaL_checktype(L, 3, LUA_TTABLE);
+    check_fields(L, 3, "family type proto flags");
     hints->ai_family = field_family(L, 3);
     hints->ai_socktype = field_word(L, 3, "type", types);
     hints->ai_protocol = field_word(L, 3, "proto", protocols);

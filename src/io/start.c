@@ -206,10 +206,10 @@ static int check_inherited_fd(lua_State *L) {
   return (int)fd;
 }
 
-void server_options(lua_State *L, int arg, ServerOptions *options) {
+void server_options(lua_State *L, int arg, const char *known, ServerOptions *options) {
   memset(options, 0, sizeof *options);
   options->fd = -1;
-  options->stream = stream_options(L, arg);
+  options->stream = stream_options(L, arg, known);
   options->max_connections = field_size(L, arg, "max_connections", SIZE_MAX, 1);
   size_t backlog = field_size(L, arg, "backlog", 128, 1);
   options->backlog = backlog > 65535 ? 65535 : (int)backlog;
@@ -223,7 +223,7 @@ static int f_start_server(lua_State *L) {
   int fd = check_inherited_fd(L);
   check_hosts(L);
   ServerOptions *options = lua_newuserdatauv(L, sizeof *options, 0);
-  server_options(L, 4, options);
+  server_options(L, 4, "backlog limit nodelay max_connections reuse_port" TLS_FIELDS, options);
   options->fd = fd;
   options->port = fd < 0 ? check_port(L, 3, 0) : 0;
   options->reuse_port = field_flag(L, 4, "reuse_port", false);

@@ -17,7 +17,7 @@ typedef struct {
 /* For the operations that start a server. Their user values from 1 on are the handler, the hosts or the path, a
  * userdata with the options, where they were made. */
 void check_handler(lua_State *L, int arg);
-void server_options(lua_State *L, int arg, ServerOptions *options); /* of the table; the rest is none */
+void server_options(lua_State *L, int arg, const char *known, ServerOptions *options); /* of the table; the rest is none */
 void server_box_new(lua_State *L);         /* pushes it, and an empty list in the place of the addresses */
 int server_open(lua_State *L, Core *core); /* the operation, the box, the addresses: gives the box */
 

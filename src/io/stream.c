@@ -263,8 +263,8 @@ bool field_flag(lua_State *L, int arg, const char *field, bool otherwise) {
   return otherwise;
 }
 
-StreamOptions stream_options(lua_State *L, int arg) {
-  if (!lua_isnoneornil(L, arg)) luaL_checktype(L, arg, LUA_TTABLE);
+StreamOptions stream_options(lua_State *L, int arg, const char *known) {
+  check_fields(L, arg, known);
   return (StreamOptions){.limit = field_size(L, arg, "limit", STREAM_LIMIT, 1), .nodelay = field_flag(L, arg, "nodelay", true)};
 }
 

@@ -102,7 +102,7 @@ StreamBox *stream_box_new(lua_State *L);            /* pushes it, empty */
 void stream_box_set(StreamBox *box, Stream *stream); /* takes hold; never raises */
 void stream_box_origin(lua_State *L, int box, int where); /* the string at `where` tells who made it */
 StreamBox *stream_check(lua_State *L, int arg);     /* with a stream in it */
-StreamOptions stream_options(lua_State *L, int arg); /* limit and nodelay of the table, or the defaults */
+StreamOptions stream_options(lua_State *L, int arg, const char *known); /* limit and nodelay; `known`: see check_fields */
 size_t field_size(lua_State *L, int arg, const char *field, size_t otherwise, lua_Integer least);
 bool field_flag(lua_State *L, int arg, const char *field, bool otherwise);
 

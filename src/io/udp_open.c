@@ -242,7 +242,7 @@ static int f_open_datagram(lua_State *L) {
     lua_newtable(L);
     lua_replace(L, 1);
   }
-  luaL_checktype(L, 1, LUA_TTABLE);
+  check_fields(L, 1, "local_addr remote_addr family reuse_port broadcast ttl limit max_size recv_buffer_size send_buffer_size fd");
   UdpOptions *options = lua_newuserdatauv(L, sizeof *options, 0);
   options->local_port = check_end(L, "local_addr", false); /* -> options, local host */
   options->remote_port = check_end(L, "remote_addr", true);

@@ -283,7 +283,7 @@ int f_can_write_eof(lua_State *L) {
 int f_set_write_buffer_limits(lua_State *L) {
   Stream *stream = stream_check(L, 1)->stream;
   lua_settop(L, 2);
-  if (!lua_isnil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE);
+  check_fields(L, 2, "high low");
   size_t low = field_size(L, 2, "low", SIZE_MAX, 0);
   size_t high = field_size(L, 2, "high", low == SIZE_MAX ? STREAM_HIGH : low > SIZE_MAX / 4 ? low : 4 * low, 0);
   if (low == SIZE_MAX) low = high / 4;

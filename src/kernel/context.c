@@ -140,7 +140,7 @@ static void lookup(lua_State *L, Core *core, int index) {
 static int var_new(lua_State *L) {
   luaL_checkstring(L, 1);
   lua_settop(L, 2);
-  if (!lua_isnil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE);
+  check_fields(L, 2, "default");
   object_new(L, &context_var_type, sizeof(Head), 2);
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, 3, 1);

@@ -51,7 +51,7 @@ static int f_cancel(lua_State *L) {
   lua_settop(L, 3);
   double grace = -1;
   if (!lua_isnil(L, 3)) {
-    luaL_checktype(L, 3, LUA_TTABLE);
+    check_fields(L, 3, "grace");
     if (lua_getfield(L, 3, "grace") != LUA_TNIL) {
       if (lua_type(L, -1) != LUA_TNUMBER) return luaL_argerror(L, 3, "field 'grace': seconds expected");
       grace = lua_tonumber(L, -1);

@@ -43,6 +43,30 @@ int argument_error(lua_State *L, int arg, const char *expected) {
   return luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got %s", expected, type_name(L, arg)));
 }
 
+static bool among(const char *words, const char *word, size_t size) {
+  if (size == 0 || strlen(word) != size || strchr(word, ' ')) return false;
+  for (const char *at = words; (at = strstr(at, word)) != NULL; at += size)
+    if ((at == words || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0')) return true;
+  return false;
+}
+
+void check_field(lua_State *L, int arg, const char *known) {
+  size_t size = 0;
+  const char *field = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+  if (UNLIKELY(!field || !among(known, field, size)))
+    luaL_argerror(L, arg, lua_pushfstring(L, "field '%s' is unknown", luaL_tolstring(L, -1, NULL)));
+}
+
+void check_fields(lua_State *L, int arg, const char *known) {
+  if (lua_isnoneornil(L, arg)) return;
+  luaL_checktype(L, arg, LUA_TTABLE);
+  lua_pushnil(L);
+  while (lua_next(L, arg)) {
+    lua_pop(L, 1);
+    check_field(L, arg, known);
+  }
+}
+
 void *object_check_slow(lua_State *L, int arg, const Type *type) {
   void *object = object_test(L, arg, type);
   if (!object) argument_error(L, arg, type->name);

@@ -63,6 +63,8 @@ void class_open(lua_State *L, Core *core, const Type *type, const char *field);
 void functions_open(lua_State *L, Core *core, const luaL_Reg *functions); /* into the table at the top */
 
 int argument_error(lua_State *L, int arg, const char *expected); /* "X expected, got Y" */
+void check_fields(lua_State *L, int arg, const char *known);    /* none, nil, or a table of these alone: "limit nodelay" */
+void check_field(lua_State *L, int arg, const char *known);     /* the key at the top, of the table at `arg`, is one of these */
 const char *type_name(lua_State *L, int index);                  /* "neap.Task", "number", ... */
 
 #endif

@@ -18,7 +18,7 @@ RunOptions run_defaults(const Core *core) {
 RunOptions run_options(lua_State *L, Core *core, int arg) {
   RunOptions o = run_defaults(core);
   if (lua_isnoneornil(L, arg)) return o;
-  luaL_checktype(L, arg, LUA_TTABLE);
+  check_fields(L, arg, "clock debug stack_size step_limit shutdown_grace");
   if (lua_getfield(L, arg, "clock") != LUA_TNIL) {
     const char *clock = lua_tostring(L, -1);
     if (clock && strcmp(clock, "virtual") == 0)

@@ -14,7 +14,7 @@
 
 static void spawn_check_options(lua_State *L, int options) {
   if (lua_isnoneornil(L, options)) return;
-  luaL_checktype(L, options, LUA_TTABLE);
+  check_fields(L, options, "name context eager_start slice");
   int type = lua_getfield(L, options, "name");
   if (type != LUA_TNIL && type != LUA_TSTRING) luaL_argerror(L, options, "field 'name': string expected");
   if (lua_getfield(L, options, "context") != LUA_TNIL && !object_test(L, -1, &context_type))
@@ -176,7 +176,7 @@ static int t_get_stack(lua_State *L) {
   Task *task = task_check(L, 1);
   lua_Integer limit = FRAMES_LIMIT;
   if (!lua_isnoneornil(L, 2)) {
-    luaL_checktype(L, 2, LUA_TTABLE);
+    check_fields(L, 2, "limit");
     int integral = 1;
     if (lua_getfield(L, 2, "limit") != LUA_TNIL) limit = lua_tointegerx(L, -1, &integral);
     luaL_argcheck(L, integral && limit >= 0, 2, "field 'limit': number of frames, not negative, expected");

@@ -36,9 +36,16 @@ function check.path(at, name, value)
   return value
 end
 
-function check.options(at, name, value, level)
-  if value ~= nil and type(value) ~= "table" then expect(at, name, "table", value, level) end
-  return value or {}
+-- A table whose fields are all in the table `known`, or nil.
+function check.options(at, name, value, known, level)
+  if value == nil then return {} end
+  if type(value) ~= "table" then expect(at, name, "table", value, level) end
+  for field in pairs(value) do
+    if not known[field] then
+      check.fail(at, name, ("field '%s' is unknown"):format(tostring(field)), level or LEVEL)
+    end
+  end
+  return value
 end
 
 local function integer(value, least) return math.type(value) and math.tointeger(value) and value >= least end

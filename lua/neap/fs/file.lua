@@ -349,7 +349,7 @@ function internal.open(path, mode, options)
   if type(mode) ~= "string" then check.expected(2, "open", "string", mode) end
   local how = parse_mode(mode)
   if not how then check.fail(2, "open", 'invalid mode: "r", "w", "a" or "x" expected, with "+" or "b"', 2) end
-  options = check.options(3, "open", options)
+  options = check.options(3, "open", options, { permissions = true, buffer = true })
   local permissions = check.field_permissions(3, "open", options, 438) -- rw-rw-rw-, less the umask
   local buffer = check.field_count(3, "open", options, "buffer", 0, BUFFER)
   return open(internal.new(path, how, buffer, 2), how, permissions)

@@ -46,7 +46,7 @@ end
 
 -- The template that options {dir =, prefix =} stand for.
 local function template_from(name, options)
-  options = check.options(1, name, options, 4)
+  options = check.options(1, name, options, { dir = true, prefix = true }, 4)
   local directory = check.field(1, name, options, "dir", "string", nil, 4) or luv.os_tmpdir()
   local prefix = check.field(1, name, options, "prefix", "string", "neap-", 4)
   if directory == "" then check.fail(1, name, "field 'dir': the path is empty", 3) end

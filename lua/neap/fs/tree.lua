@@ -108,7 +108,7 @@ end
 -- for path, directories, files in walk(path [, {topdown =, follow =, on_error =}])
 function tree.walk(path, options)
   check.path(1, "walk", path)
-  options = check.options(2, "walk", options)
+  options = check.options(2, "walk", options, { topdown = true, follow = true, on_error = true })
   local settings = {
     follow = check.field(2, "walk", options, "follow", "boolean", false),
     on_error = check.field(2, "walk", options, "on_error", "function"),
@@ -150,7 +150,7 @@ end)
 
 function tree.rmtree(path, options)
   check.path(1, "rmtree", path)
-  options = check.options(2, "rmtree", options)
+  options = check.options(2, "rmtree", options, { ignore_errors = true })
   return rmtree(path, check.field(2, "rmtree", options, "ignore_errors", "boolean", false))
 end
 

@@ -130,7 +130,7 @@ end
 -- watch, nil, nil, watch = watch(path [, {recursive =, poll =, queue =}]): for the generic for, which closes it
 local function watch(path, options)
   check.path(1, "watch", path)
-  options = check.options(2, "watch", options)
+  options = check.options(2, "watch", options, { recursive = true, poll = true, queue = true })
   local recursive = check.field(2, "watch", options, "recursive", "boolean", false)
   local poll = check.field(2, "watch", options, "poll", "number")
   if poll and not (poll > 0 and poll < 1e6) then

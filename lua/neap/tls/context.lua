@@ -43,7 +43,7 @@ local function check_options(options)
   if type(options) ~= "table" then bad(3, "table expected, got %s", type(options)) end
   for field, value in pairs(options) do
     local wanted = kinds[field]
-    if not wanted then bad(3, "it has no field '%s'", tostring(field)) end
+    if not wanted then bad(3, "field '%s' is unknown", tostring(field)) end
     if not ("|" .. wanted .. "|"):find("|" .. type(value) .. "|", 1, true) then
       bad(3, "field '%s': %s expected, got %s", field, wanted:gsub("|", " or "), type(value))
     end
