@@ -103,7 +103,7 @@ static int g_create_task(lua_State *L) {
   Core *core = core_of(L);
   Group *group = object_check(L, 1, &group_type);
   lua_settop(L, 3);
-  spawn_check(L, 2, 3);
+  Spawn wanted = spawn_check(L, 2, 3);
   const char *why = NULL;
   if (group->finished || (group->exiting && list_empty(&group->members)))
     why = "the TaskGroup is finished";
@@ -120,15 +120,14 @@ static int g_create_task(lua_State *L) {
   member->group = group;
   lua_pushvalue(L, 1);
   lua_setiuservalue(L, self, 1);
-  bool eager;
-  Task *task = spawn_new(L, core, 2, 3, &eager);
+  Task *task = task_new(L, core, 2, wanted.options);
   member->task = task;
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, self, 2);
   member->anchor = anchor_new(L, core, self); /* task_new has left one */
   list_append(&group->members, &member->link);
   list_append(&task->future.u.callbacks, &member->job.link);
-  task_start(L, core, task, eager);
+  task_start(L, core, task, wanted.eager);
   return 1;
 }
 

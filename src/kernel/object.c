@@ -43,10 +43,14 @@ int argument_error(lua_State *L, int arg, const char *expected) {
   return luaL_argerror(L, arg, lua_pushfstring(L, "%s expected, got %s", expected, type_name(L, arg)));
 }
 
+/* Is it one of the words, which have a space between? */
 static bool among(const char *words, const char *word, size_t size) {
-  if (size == 0 || strlen(word) != size || strchr(word, ' ')) return false;
-  for (const char *at = words; (at = strstr(at, word)) != NULL; at += size)
-    if ((at == words || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0')) return true;
+  while (*words) {
+    const char *end = words;
+    while (*end && *end != ' ') end++;
+    if ((size_t)(end - words) == size && memcmp(words, word, size) == 0) return true;
+    words = *end ? end + 1 : end;
+  }
   return false;
 }
 

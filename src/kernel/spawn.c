@@ -12,28 +12,32 @@
 #define SLICE_LEAST 0.001 /* seconds */
 #define SLICE_MOST 1000.0
 
-static void spawn_check_options(lua_State *L, int options) {
-  if (lua_isnoneornil(L, options)) return;
-  check_fields(L, options, "name context eager_start slice");
-  int type = lua_getfield(L, options, "name");
-  if (type != LUA_TNIL && type != LUA_TSTRING) luaL_argerror(L, options, "field 'name': string expected");
-  if (lua_getfield(L, options, "context") != LUA_TNIL && !object_test(L, -1, &context_type))
+static Spawn spawn_check_options(lua_State *L, int options) {
+  if (lua_isnoneornil(L, options)) return (Spawn){0, false};
+  check_fields(L, options, "eager_start name slice context");
+  int name = lua_getfield(L, options, "name"), context = lua_getfield(L, options, "context"),
+      slice = lua_getfield(L, options, "slice");
+  if (name != LUA_TNIL && name != LUA_TSTRING) luaL_argerror(L, options, "field 'name': string expected");
+  if (context != LUA_TNIL && !object_test(L, -2, &context_type))
     luaL_argerror(L, options, "field 'context': neap.Context expected");
-  if (lua_getfield(L, options, "slice") != LUA_TNIL) {
-    double slice = lua_tonumber(L, -1);
-    if (lua_type(L, -1) != LUA_TNUMBER || !(slice >= SLICE_LEAST && slice <= SLICE_MOST))
+  if (slice != LUA_TNIL) {
+    double seconds = lua_tonumber(L, -1);
+    if (slice != LUA_TNUMBER || !(seconds >= SLICE_LEAST && seconds <= SLICE_MOST))
       luaL_argerror(L, options, "field 'slice': seconds, from 0.001 to 1000, expected");
     if (!STACKS) luaL_argerror(L, options, "field 'slice': C stacks cannot be switched on this platform");
   }
-  lua_pop(L, 3);
+  lua_getfield(L, options, "eager_start");
+  bool eager = lua_toboolean(L, -1), more = name != LUA_TNIL || context != LUA_TNIL || slice != LUA_TNIL;
+  lua_pop(L, 4);
+  return (Spawn){more ? options : 0, eager};
 }
 
-void spawn_check(lua_State *L, int index, int options) {
+Spawn spawn_check(lua_State *L, int index, int options) {
   Head *head = object_at(L, index);
   if (UNLIKELY(head && object_is(head, &future_type.type)))
     luaL_argerror(L, index, "coroutine object, function or operation expected, got a future: see ensure_future");
   if (UNLIKELY(!head || !head->type->await)) check_awaitable(L, index);
-  spawn_check_options(L, options);
+  return spawn_check_options(L, options);
 }
 
 void spawn_discard(lua_State *L, int index) {
@@ -42,24 +46,13 @@ void spawn_discard(lua_State *L, int index) {
   lua_pop(L, 1);
 }
 
-Task *spawn_new(lua_State *L, Core *core, int index, int options, bool *eager) {
-  *eager = false;
-  if (!lua_isnoneornil(L, options)) {
-    lua_getfield(L, options, "eager_start");
-    *eager = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-  }
-  return task_new(L, core, index, options);
-}
-
 /* task = create_task(awaitable [, {name =, context =, eager_start =, slice =}]) */
 static int f_create_task(lua_State *L) {
   Core *core = core_of(L);
-  bool eager;
   lua_settop(L, 2);
-  spawn_check(L, 1, 2);
-  Task *task = spawn_new(L, core, 1, 2, &eager);
-  task_start(L, core, task, eager);
+  Spawn wanted = spawn_check(L, 1, 2);
+  Task *task = task_new(L, core, 1, wanted.options);
+  task_start(L, core, task, wanted.eager);
   return 1;
 }
 

@@ -7,11 +7,13 @@
 
 extern const luaL_Reg spawn_functions[]; /* create_task, current_task, all_tasks, is */
 
-/* Options are {name =, context =, eager_start =} at `options`, or nil. Checks raise first. */
-void spawn_check(lua_State *L, int index, int options);
-void spawn_discard(lua_State *L, int index); /* an awaitable that will not be used */
+typedef struct {
+  int options; /* for task_new: where they are, 0 if it has to know none */
+  bool eager;
+} Spawn;
 
-/* Makes a task of the checked awaitable at `index`, leaves it at the top; task_start is to follow. */
-Task *spawn_new(lua_State *L, Core *core, int index, int options, bool *eager);
+/* An awaitable and options {name =, context =, eager_start =, slice =}, or nil; raises if they are not good. */
+Spawn spawn_check(lua_State *L, int index, int options);
+void spawn_discard(lua_State *L, int index); /* an awaitable that will not be used */
 
 #endif

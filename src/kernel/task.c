@@ -234,7 +234,7 @@ Task *task_new(lua_State *L, Core *core, int index, int options) {
     slot_set_flag(L, self, &task->future, SLOT_CONTEXT, FUTURE_CONTEXT, self + 1);
     lua_settop(L, self);
   }
-  if (options && !lua_isnoneornil(L, options)) set_options(L, core, task, self, options);
+  if (options) set_options(L, core, task, self, options);
   anchors_reserve(L, core, 2);
   coro_take(L, object_at(L, index));
   lua_pushvalue(L, index);
