@@ -84,7 +84,7 @@ static void welcome(Server *server, int fd) {
   stream->server = server;
   server->count++;
   list_append(&server->clients, &stream->client);
-  if (list_empty(&server->fresh)) job_post(server->core, &server->job);
+  if (list_empty(&server->job.link)) job_post(server->core, &server->job); /* it may wait, with no stream left to serve */
   list_append(&server->fresh, &stream->fresh);
   stream_opened(stream, &server->options);
 }

@@ -125,8 +125,8 @@ void on_fresh(Core *core, Job *job) {
     list_remove(&stream->fresh);
     stream_abort(stream);
   }
-  if (!list_empty(&server->fresh))
-    job_post(core, job);
-  else
+  if (list_empty(&server->fresh))
     server_settled(server);
+  else if (list_empty(&job->link))
+    job_post(core, job);
 }
