@@ -130,45 +130,4 @@ describe("Many", function()
       assert.equal(n, woken)
     end)
   end)
-
-  it("leave next to nothing when run() has ended, and come again", function()
-    local out = child.output(([[
-      local neap = require "neap"
-      local function many()
-        local tasks = {}
-        for i = 1, %d do tasks[i] = neap.create_task(neap.sleep(0, i)) end
-        neap.await(neap.gather(tasks))
-      end
-      local function used()
-        collectgarbage()
-        collectgarbage()
-        return collectgarbage "count"
-      end
-      neap.run(function() neap.await(neap.sleep(0)) end)
-      local before = used()
-      for _ = 1, 3 do
-        neap.run(many)
-        print(used() - before < 1000)
-      end
-    ]]):format(loop.size(20000, 5000)))
-    assert.equal("true\ntrue\ntrue\n", out)
-  end)
-
-  it("leave what was made among them", function()
-    local function sorted()
-      local list = { 3, 1, 2 }
-      table.sort(list, function(a, b)
-        await(neap.sleep(0))
-        return a < b
-      end)
-      return table.concat(list)
-    end
-    for _ = 1, 3 do
-      neap.run(function()
-        for _ = 1, loop.size(20000, 5000) do neap.create_task(neap.sleep(0)) end
-        assert.equal("123", sorted())
-      end)
-      neap.run(function() assert.equal("123", sorted()) end)
-    end
-  end)
 end)

@@ -67,35 +67,3 @@ void anchors_purge(lua_State *L, Core *core) {
     lua_pop(L, 1);
   }
 }
-
-/* The last slot that is in use, or SLOTS_KEPT if that is farther. Those given back hold `false`. */
-static uint32_t last_used(const Core *core) {
-  uint32_t slot = core->slot_count;
-  for (bool is_free = true; slot > SLOTS_KEPT && is_free; slot -= is_free) {
-    is_free = lua_rawgeti(core->service, ANCHORS, slot) == LUA_TBOOLEAN;
-    lua_pop(core->service, 1);
-  }
-  return slot;
-}
-
-void anchors_trim(lua_State *L, Core *core) {
-  lua_State *service = core->service;
-  uint32_t count = last_used(core), kept = 0;
-  if (count > core->slot_count / 2) return;
-  lua_createtable(L, (int)count, 0);
-  lua_pushvalue(L, -1);
-  lua_rawseti(L, LUA_REGISTRYINDEX, core->anchors);
-  lua_xmove(L, service, 1);
-  for (uint32_t slot = 1; slot <= count; slot++) {
-    lua_rawgeti(service, ANCHORS, slot);
-    lua_rawseti(service, -2, slot);
-  }
-  lua_replace(service, ANCHORS);
-  for (uint32_t i = 0; i < core->free_count; i++)
-    if (core->free_slots[i] <= count) core->free_slots[kept++] = core->free_slots[i];
-  core->free_count = kept;
-  core->slot_count = count;
-  while (core->slot_room / 2 >= count) core->slot_room /= 2;
-  uint32_t *smaller = memory_resize(core->free_slots, core->slot_room * sizeof *smaller);
-  if (smaller) core->free_slots = smaller;
-}

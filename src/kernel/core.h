@@ -185,8 +185,6 @@ void anchor_push(Core *core, lua_State *L, uint32_t slot);
 void anchor_set(lua_State *L, Core *core, uint32_t slot); /* pops the value; the slot exists */
 
 void anchors_purge(lua_State *L, Core *core); /* run() ends: what waits for the loop gives up */
-void anchors_trim(lua_State *L, Core *core);  /* and then: there may have been very many. May raise, having done nothing */
-enum { SLOTS_KEPT = 1024 };                   /* these always stay */
 
 /* A protected call of function(anchored object or nil, core) from the loop, outside any task. False: it
  * failed, as a rule for want of memory; then `lost`, unless NULL, is told on stderr. */

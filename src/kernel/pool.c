@@ -3,10 +3,7 @@
 
 #include "base/memory.h"
 
-enum {
-  POOL_LIMIT = 16384, /* some 17 MB of idle coroutines at most */
-  POOL_KEPT = 256     /* when run() ends */
-};
+enum { POOL_LIMIT = 16384 }; /* some 17 MB of idle coroutines at most */
 
 static void push_function(lua_State *L, Core *core, lua_CFunction function) {
   lua_pushlightuserdata(L, core);
@@ -54,16 +51,4 @@ void pool_give(Core *core, lua_State *co, uint32_t slot) {
     core->coroutines--;
     anchor_delete(core, slot);
   }
-}
-
-void pool_trim(Core *core) {
-  uint32_t kept = 0;
-  for (uint32_t i = 0; i < core->pooled; i++) {
-    if (kept < POOL_KEPT && core->pool[i].slot <= SLOTS_KEPT)
-      core->pool[kept++] = core->pool[i];
-    else
-      anchor_delete(core, core->pool[i].slot);
-  }
-  core->coroutines -= core->pooled - kept;
-  core->pooled = kept;
 }

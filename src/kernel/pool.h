@@ -26,6 +26,5 @@ enum {
 void pool_open(lua_State *L, Core *core, lua_CFunction body, lua_CFunction handler, lua_CFunction await);
 void pool_fill(lua_State *L, Core *core);                       /* one more, or raises */
 void pool_give(Core *core, lua_State *co, uint32_t slot);       /* ended well; the slot holds it */
-void pool_trim(Core *core);                                     /* most of them are not kept any longer */
 void pool_push_bad_yield(Core *core, lua_State *co);            /* the error text; does not allocate */
 #endif

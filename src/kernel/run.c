@@ -13,7 +13,6 @@
 #include "kernel/host.h"
 #include "kernel/interrupt.h"
 #include "kernel/mailbox.h"
-#include "kernel/pool.h"
 #include "kernel/report.h"
 #include "kernel/trace.h"
 #include "kernel/watchdog.h"
@@ -178,11 +177,6 @@ static int report_rest(lua_State *L) {
   return 0;
 }
 
-static int trim(lua_State *L) {
-  anchors_trim(L, lua_touserdata(L, 1));
-  return 0;
-}
-
 /* Calls function(core, number), leaves its error at the top. */
 static int try(lua_State *L, Core *core, lua_CFunction function, lua_Integer number) {
   lua_pushcfunction(L, function);
@@ -225,8 +219,6 @@ static int finish_tasks(lua_State *L, Core *core, double grace) {
     for (Task *task; core->live > 0 && (task = task_each(core, &slot)) != NULL;) task_abandon(core, task);
   }
   anchors_purge(L, core);
-  pool_trim(core);
-  if (try(L, core, trim, 0) != LUA_OK) lua_pop(L, 1);
   if (try(L, core, report_rest, 0) == LUA_OK) return status;
   if (status == LUA_OK) return LUA_ERRRUN; /* the errors stay for the next time */
   lua_pop(L, 1);
