@@ -282,6 +282,7 @@ static void renumber(Core *core, Watchdog *it, uint64_t from, uint64_t step) {
 void watchdog_back(lua_State *L, Core *core, uint64_t from) {
   Watchdog *it = core->watchdog;
   uint64_t step = watchdog_step(core);
+  if (core_draining != core) return; /* in the middle of another state's step */
   if (step != from)
     renumber(core, it, from, step);
   else if (it->bitten != step || it->stretch.count == 0)
