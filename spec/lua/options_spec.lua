@@ -63,16 +63,11 @@ describe("a field that no option has", function()
     end)
   end)
 
-  it("is one of a stream's methods", function()
+  it("is one of set_write_buffer_limits", function()
     local one, other = neap.socketpair()
     check(1, "set_write_buffer_limits", function(o) one:set_write_buffer_limits(o) end, { hihg = 1 }, "hihg")
-    check(2, "start_tls", function(o) one:start_tls(neap.tls.context {}, o) end, { server_sied = true }, "server_sied")
     one:close()
     other:close()
-  end)
-
-  it("is one beside `tls` too", function()
-    check(3, "open_connection", calls.open_connection[2], { tls = true, lmit = 1 }, "lmit")
   end)
 
   it("may be no name, or hold more than one", function()

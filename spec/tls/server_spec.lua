@@ -129,6 +129,12 @@ describe_tls("Connecting with TLS", function()
       pair.merge({ tls = pair.client_context(), server_hostname = "localhost" }, options))
   end
 
+  it("tells of options that nobody knows", function()
+    local ok, problem = pcall(function() return (open(1, { lmit = 1 })) end)
+    assert.is_false(ok)
+    assert.matches("server_spec.-bad argument #3 to 'open_connection' %(field 'lmit' is unknown", problem)
+  end)
+
   it("fails like connecting without", function()
     neap.run(function()
       local server = await(neap.start_server(pair.echo, "127.0.0.1", 0))

@@ -143,6 +143,10 @@ describe_tls("start_tls", function()
     assert.matches("bad argument #1 to 'start_tls'", tell())
     assert.matches("start_tls_spec.-bad argument #2 to 'start_tls' %(table expected", tell(true, 5))
     assert.matches("bad argument #2 to 'start_tls' %(field 'server_hostname' is missing", tell(true))
+    for _, field in ipairs { "server_sied", "limit", "tls" } do
+      assert.matches(("start_tls_spec.-bad argument #2 to 'start_tls' %%(field '%s' is unknown"):format(field),
+        tell(true, { [field] = true }))
+    end
     assert.matches("the context has no certificate", tell(pair.client_context(), server_side))
     local reader = started(function() return await(a:read(1)) end)
     assert.matches("a task is reading", tostring(fails(a:start_tls(pair.client_context(), client_side))))

@@ -26,9 +26,6 @@ end
 local own = { tls = true, server_hostname = true, tls_session = true, tls_handshake_timeout = true,
   tls_shutdown_timeout = true }
 
-local of_start_tls = { server_side = true, server_hostname = true, tls_session = true, tls_handshake_timeout = true,
-  tls_shutdown_timeout = true }
-
 -- {context =, host =, session =, handshake =, shutdown =, server =}, and the options that are the core's
 local function check_options(arg, name, options, server, value)
   local settings = { server = server, context = tls.context_of(value), rest = {} }
@@ -193,7 +190,9 @@ streams.start_tls = door(function(stream, context, options)
   end
   options = options or {}
   for field in pairs(options) do
-    if not of_start_tls[field] then bad(2, "start_tls", "field '%s' is unknown", tostring(field)) end
+    if field == "tls" or not own[field] and field ~= "server_side" then
+      bad(2, "start_tls", "field '%s' is unknown", tostring(field))
+    end
   end
   local settings = check_options(1, "start_tls", options, options.server_side == true, context)
   check_role(2, "start_tls", settings)
